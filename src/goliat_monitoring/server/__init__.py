@@ -1,0 +1,1 @@
+"""The server: HTTP API, dashboard, live updates and background jobs over the store."""

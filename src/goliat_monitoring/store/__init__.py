@@ -1,0 +1,1 @@
+"""Tables, migrations, queries, the group-commit writer, the log store and artifact storage."""

@@ -1,0 +1,1 @@
+"""What a study is: names, inherited configs, cases. Pure functions over configs."""
