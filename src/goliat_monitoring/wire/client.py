@@ -1,0 +1,25 @@
+"""What an unmodified GOLIAT puts on the wire: heartbeats and GUI updates. Unknown fields and types are kept."""
+
+from typing import Any
+
+import msgspec
+
+
+class Heartbeat(msgspec.Struct, rename="camel"):
+    """POST /api/heartbeat. `machine_id` is a public IP or whatever the client was told to use."""
+
+    machine_id: str | None = None
+    ip_address: str | None = None
+    hostname: str | None = None
+    gpu_name: str | None = None
+    cpu_cores: int | None = None
+    total_ram_gb: float | None = msgspec.field(default=None, name="totalRamGB")
+
+
+class GuiUpdate(msgspec.Struct, rename="camel"):
+    """POST /api/gui-update. `timestamp` is the sender's unix time in seconds when the request was sent."""
+
+    machine_id: str | None = None
+    ip_address: str | None = None
+    message: dict[str, Any] | None = None
+    timestamp: Any = None

@@ -1,0 +1,39 @@
+"""Time on the wire: UTC microseconds inside, ISO 8601 with `Z` outside, float seconds from GOLIAT."""
+
+import math
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SECOND = 1_000_000
+# 9999-12-31T23:59:59Z, the last second datetime can show. A hostile clock may claim more.
+LATEST = 253_402_300_799 * SECOND
+
+
+def iso(micros: int) -> str:
+    """ISO 8601 text with millisecond digits and `Z` for UTC microseconds."""
+    moment = EPOCH + timedelta(microseconds=min(max(micros, 0), LATEST))
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def iso_or_none(micros: int | None) -> str | None:
+    """`iso`, letting an absent time stay absent."""
+    return None if micros is None else iso(micros)
+
+
+def sender_micros(value: object) -> int | None:
+    """UTC microseconds of a sender's unix seconds; None where it is no usable number.
+
+    Some senders use milliseconds by mistake: values past the year 5138 as seconds are read as milliseconds.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        return None
+    if not math.isfinite(seconds) or seconds < 0:
+        return None
+    if seconds > 1e11:
+        seconds /= 1000
+    micros = round(seconds * SECOND)
+    return micros if micros <= LATEST else None
