@@ -1,0 +1,346 @@
+"""Every table, as SQLAlchemy Core. Keys that are dear to change are those of the design; times are UTC microseconds.
+
+Columns named `..._at` hold the server's receive time unless `sender` is in the name.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite only counts up by itself on INTEGER; PostgreSQL wants 64 bits.
+Serial = BigInteger().with_variant(Integer, "sqlite")
+
+LIVE_RUN = text("state IN ('claimed', 'running', 'unreachable')")
+
+server_facts = Table(
+    "server_facts",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),  # agent | bare
+    # Identity of a bare client. NULL for agents, whose identity is the id itself.
+    Column("machine_id", Text),
+    Column("hostname", Text, nullable=False, server_default=""),
+    Column("label", Text, nullable=False, server_default=""),
+    Column("ip", Text, nullable=False, server_default=""),
+    Column("facts", Text, nullable=False, server_default="{}"),  # JSON of wire.agent.Facts
+    Column("wish", Text, nullable=False, server_default="active"),
+    Column("notes", Text, nullable=False, server_default="[]"),  # JSON list of flags its agent reports
+    Column("vitals", Text, nullable=False, server_default="{}"),  # JSON of the latest sample
+    Column("clock_skew", BigInteger),  # sender minus server, microseconds
+    Column("last_seen", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("machine_id", "hostname"),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+)
+
+credentials = Table(
+    "credentials",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),  # api | enrolment | agent
+    Column("role", Text, nullable=False, server_default=""),
+    Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE")),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger),
+    Column("revoked_at", BigInteger),
+)
+
+super_studies = Table(
+    "super_studies",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),  # casefolded: Windows folders do not tell case apart
+    Column("description", Text, nullable=False, server_default=""),
+    Column("base_config", Text, nullable=False),  # JSON, key order kept
+    Column("base_sha256", Text, nullable=False),
+    Column("split", Text, nullable=False, server_default="{}"),
+    Column("priority", Integer, nullable=False, server_default="0"),
+    Column("paused", Boolean, nullable=False, server_default=text("false")),
+    Column("cancelled", Boolean, nullable=False, server_default=text("false")),
+    Column("created_at", BigInteger, nullable=False, index=True),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("super_study_id", Text, ForeignKey("super_studies.id", ondelete="CASCADE"), nullable=False),
+    Column("index", Integer, nullable=False),
+    Column("config", Text, nullable=False),
+    Column("weight", Float, nullable=False, server_default="1"),
+    Column("requirements", Text, nullable=False, server_default="{}"),
+    Column("state", Text, nullable=False),
+    Column("phases", Text, nullable=False, server_default="{}"),  # JSON: do_setup, do_run, do_extract
+    Column("expected_total", Integer),  # NULL while nobody knows
+    Column("done_weight", Float, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("memory_errors", Integer, nullable=False, server_default="0"),
+    Column("not_before", BigInteger),
+    # The newest run, so that lists need no look at other runs.
+    Column("last_run_id", Text),
+    Column("started_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    UniqueConstraint("super_study_id", "index"),
+    Index("ix_assignments_pending", "created_at", "index", sqlite_where=text("state = 'PENDING'"),
+          postgresql_where=text("state = 'PENDING'")),
+)  # fmt: skip
+
+cases = Table(
+    "cases",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("assignment_id", Text, ForeignKey("assignments.id", ondelete="CASCADE"), nullable=False),
+    Column("case_key", Text, nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("phantom", Text, nullable=False, server_default=""),
+    Column("frequency", Text, nullable=False, server_default=""),
+    Column("placement", Text, nullable=False, server_default=""),
+    Column("details", Text, nullable=False, server_default=""),
+    Column("relative_path", Text, nullable=False, server_default=""),
+    Column("weight", Float, nullable=False, server_default="1"),
+    Column("state", Text, nullable=False, server_default="pending"),  # pending | done | failed
+    Column("run_id", Text),  # the run that completed it
+    UniqueConstraint("assignment_id", "case_key"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("assignment_id", Text, ForeignKey("assignments.id", ondelete="CASCADE")),
+    Column("worker_id", Text, ForeignKey("workers.id"), nullable=False),
+    Column("session_id", Text),
+    Column("attempt", Integer, nullable=False, server_default="1"),
+    Column("kind", Text, nullable=False),  # agent | bare
+    Column("fence_hash", Text),
+    Column("sender_ip", Text, nullable=False, server_default=""),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("exit_code", Integer),
+    Column("directive", Text, nullable=False, server_default="continue"),  # what people asked: continue | stop | kill
+    Column("claimed_at", BigInteger, nullable=False),
+    Column("first_sign_at", BigInteger),
+    Column("last_sign_at", BigInteger),  # any message of the run
+    Column("last_life_at", BigInteger),  # a sign that the study itself lives
+    Column("lease_until", BigInteger, nullable=False),
+    Column("finished_at", BigInteger),  # `finished` was heard
+    Column("finished_sender_at", BigInteger),  # the same on the sender's clock: later messages belong elsewhere
+    Column("judge_at", BigInteger),  # when the outcome is decided
+    Column("ended_at", BigInteger),
+    # Boundaries of a bare session: the first line of sequence 0, on the sender's clock.
+    Column("sequence0_sender_at", BigInteger),
+    # The summary that lists show. Each value carries the sender time of the message it came from.
+    Column("percent", Float),
+    Column("percent_sender_at", BigInteger),
+    Column("stage", Text),
+    Column("stage_percent", Float),
+    Column("stage_sender_at", BigInteger),
+    Column("sim_index", Integer),
+    Column("sim_total", Integer),
+    Column("sim_details", Text),
+    Column("sim_sender_at", BigInteger),
+    Column("eta_seconds", Float),
+    Column("eta_sender_at", BigInteger),
+    Column("animation", Text),  # JSON {estimate, endValue, at} or NULL
+    Column("animation_sender_at", BigInteger),
+    Column("warnings", Integer, nullable=False, server_default="0"),
+    Column("errors", Integer, nullable=False, server_default="0"),
+    Column("line_count", BigInteger, nullable=False, server_default="0"),  # numbered lines
+    Column("last_line", Text),
+    Column("last_line_sender_at", BigInteger),
+    Column("log_key", Text),  # sort key of the last numbered bare line, JSON [time, sequence, position]
+    Column("evidence_count", Integer, nullable=False, server_default="0"),
+    Column("done_cases", Integer, nullable=False, server_default="0"),
+    UniqueConstraint("assignment_id", "attempt"),
+    Index("ix_runs_worker_claimed", "worker_id", "claimed_at"),
+    Index("uq_runs_one_live", "assignment_id", unique=True, sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
+    Index("ix_runs_live", "lease_until", sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
+    Index("ix_runs_claimed_at", "claimed_at"),
+)
+
+simulations = Table(
+    "simulations",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("ordinal", Integer, nullable=False),  # 1-based, as the study announces it
+    Column("case_key", Text),
+    Column("details", Text, nullable=False, server_default=""),
+    Column("started_sender_at", BigInteger),
+    Column("ended_sender_at", BigInteger),
+    Column("state", Text, nullable=False, server_default="running"),  # running | done | failed | missing | unproven
+    Column("why", Text, nullable=False, server_default=""),
+    UniqueConstraint("run_id", "ordinal"),
+)
+
+evidence = Table(
+    "evidence",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),  # fleet.evidence.SignKind
+    Column("sender_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("text", Text, nullable=False, server_default=""),
+    Column("case_key", Text),
+    Column("ordinal", Integer),
+    Column("total", Integer),
+)
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("stream_id", Text, primary_key=True),
+    Column("next_offset", BigInteger, nullable=False),
+)
+
+log_tail = Table(
+    "log_tail",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_line", BigInteger, primary_key=True),  # 1-based number of the first line of the batch
+    Column("count", Integer, nullable=False),
+    Column("first_sender_at", BigInteger, nullable=False),
+    Column("last_sender_at", BigInteger, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("late", Boolean, nullable=False, server_default=text("false")),
+    Column("body", LargeBinary, nullable=False),  # JSON list of [time, level, source, text]
+)
+
+log_window = Table(
+    "log_window",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("sender_at", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("text", Text, nullable=False),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("sender_at", BigInteger, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("received_at", BigInteger, nullable=False),
+    Column("sender_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+screenshots = Table(
+    "screenshots",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("tab", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+    Column("sender_at", BigInteger),
+    Column("size", Integer, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Index("ix_screenshots_run_tab", "run_id", "tab", "received_at"),
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("relative_path", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("case_key", Text),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Column("late", Boolean, nullable=False, server_default=text("false")),
+    Column("received_at", BigInteger, nullable=False),
+    UniqueConstraint("run_id", "relative_path", "filename", "version"),
+)
+
+unattributed_uploads = Table(
+    "unattributed_uploads",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("assignment_id", Text, ForeignKey("assignments.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("sender_ip", Text, nullable=False, server_default=""),
+    Column("relative_path", Text, nullable=False),
+    Column("filename", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("storage_key", Text, nullable=False),
+    Column("received_at", BigInteger, nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False, server_default=""),
+    Column("worker_id", Text),
+    Column("super_study_id", Text),
+    Column("assignment_id", Text),
+    Column("run_id", Text, index=True),
+    Column("data", Text, nullable=False, server_default="{}"),
+)
