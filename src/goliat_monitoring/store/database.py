@@ -19,6 +19,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.pool import QueuePool
 
+from goliat_monitoring.store.changes import take
 from goliat_monitoring.wire.errors import Refused
 
 T = TypeVar("T")
@@ -67,8 +68,10 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
 class Database:
     """Owns the engines and the writer thread. `close` commits what was accepted before it returns."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, on_change: Callable[[frozenset[str]], None] = lambda _topics: None) -> None:
+        """`on_change` is called on the writer thread after each commit, with the topics that it changed."""
         self.url = url
+        self._on_change = on_change
         self.engine = make_engine(url)
         self.read_engine = make_engine(url, read_only=True)
         self._queue: queue.Queue[tuple[Unit[Any], Future[Any]] | None] = queue.Queue(QUEUE_LIMIT)
@@ -104,7 +107,7 @@ class Database:
         return future
 
     async def write(self, unit: Unit[T]) -> T:
-        """Run `unit` in a transaction and return after its commit. What `unit` raises is raised here; nothing of it stays."""
+        """Run `unit` in a transaction and return after its commit. What it raises is raised here; nothing of it stays."""
         # A request that goes away must not cancel a unit that others' savepoints surround.
         return await asyncio.shield(asyncio.wrap_future(self.submit(unit)))
 
@@ -139,6 +142,7 @@ class Database:
 
     def _commit(self, group: list[tuple[Unit[Any], "Future[Any]"]]) -> None:
         outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        topics: frozenset[str] = frozenset()
         try:
             with self.engine.connect() as connection, connection.begin():
                 for unit, future in group:
@@ -147,10 +151,14 @@ class Database:
                             outcomes.append((future, unit(connection), None))
                     except Exception as problem:  # noqa: BLE001 - the caller gets it, the others go on
                         outcomes.append((future, None, problem))
+                topics = take(connection)
         except Exception as problem:  # noqa: BLE001 - the commit itself failed: nobody may believe otherwise
             outcomes = [(future, None, problem) for _, future in group]
+            topics = frozenset()
         for future, result, failure in outcomes:
             if failure is not None:
                 future.set_exception(failure)
             else:
                 future.set_result(result)
+        if topics:
+            self._on_change(topics)

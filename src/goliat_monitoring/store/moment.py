@@ -1,0 +1,20 @@
+"""The moment at which a unit of work happens, and the windows in force then. Handed to every write."""
+
+from dataclasses import dataclass
+
+from goliat_monitoring.wire.clock import SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`now`: the server's clock, UTC microseconds. Spans in microseconds.
+
+    `reorder_window`: how long a bare line waits for its neighbours before it is numbered.
+    `judge_delay`: how long after `finished` a bare run is judged.
+    `quiet_until`: nothing expires before this time (server start or a jump of its clock).
+    """
+
+    now: int
+    reorder_window: int = 15 * SECOND
+    judge_delay: int = 30 * SECOND
+    quiet_until: int = 0
