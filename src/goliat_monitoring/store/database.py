@@ -107,7 +107,7 @@ class Database:
         return future
 
     async def write(self, unit: Unit[T]) -> T:
-        """Run `unit` in a transaction and return after its commit. What it raises is raised here; nothing of it stays."""
+        """Run `unit` in a transaction; return after its commit. What it raises is raised here; nothing of it stays."""
         # A request that goes away must not cancel a unit that others' savepoints surround.
         return await asyncio.shield(asyncio.wrap_future(self.submit(unit)))
 
