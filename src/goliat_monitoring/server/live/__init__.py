@@ -1,0 +1,1 @@
+"""Live pages: a hub of changed topics and the event stream that carries them to browsers."""

@@ -1,0 +1,179 @@
+"""Who waits for which change. Fed by the database writer after each commit, read by the event streams of live pages.
+
+A commit bumps one counter and stamps it on each topic that changed. A stream therefore needs no queue: it remembers
+which of its few topics changed since it last spoke, however slow its client is. A client that was away tells the stamp
+it saw last, and the counter says whether it missed anything.
+"""
+
+import asyncio
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import AsyncGenerator, Collection, Iterable
+
+import msgspec
+
+# A topic older than the newest this many is forgotten; whoever asks about it is told to refresh.
+REMEMBERED = 20_000
+# The smallest time between two events of one kind on one stream, seconds.
+PACE = 0.25
+MOST_TOPICS = 24
+MOST_STREAMS = 2_000
+
+
+class Change(msgspec.Struct, frozen=True):
+    """Topics of one kind that changed. `kind` is the part of a topic before its colon, or `refresh` for "anything"."""
+
+    kind: str
+    topics: tuple[str, ...]
+    stamp: str
+
+
+class Crowded(Exception):
+    """Too many streams are open."""
+
+
+class Hub:
+    """One per server process. `publish` may be called from any thread; the rest belongs to the event loop."""
+
+    def __init__(self) -> None:
+        self._boot = secrets.token_hex(4)
+        self._lock = threading.Lock()
+        self._count = 0
+        self._floor = 0
+        self._stamps: OrderedDict[str, int] = OrderedDict()
+        self._fresh: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._streams: dict[str, set[_Stream]] = {}
+        self._open = 0
+        self._closed = False
+
+    def publish(self, topics: frozenset[str]) -> None:
+        """Note that `topics` changed and wake whoever waits for one of them. Never waits for a stream."""
+        if not topics:
+            return
+        with self._lock:
+            self._count += 1
+            for topic in topics:
+                self._stamps[topic] = self._count
+                self._stamps.move_to_end(topic)
+            while len(self._stamps) > REMEMBERED:
+                self._floor = max(self._floor, self._stamps.popitem(last=False)[1])
+            # Before the first stream there is nobody to wake; stamps alone tell later ones what they missed.
+            loop = self._loop
+            first = loop is not None and not self._fresh
+            if loop is not None:
+                self._fresh.update(topics)
+        if first and loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._wake)
+
+    def stamp(self) -> str:
+        """The present point in time, as a client may hand it back to `subscribe`."""
+        with self._lock:
+            return f"{self._boot}-{self._count}"
+
+    def mark(self, topics: Iterable[str]) -> int:
+        """The newest change of any of `topics`: what was rendered at the same mark is still true."""
+        with self._lock:
+            return self._mark(topics)
+
+    def _mark(self, topics: Iterable[str]) -> int:
+        return max((self._stamps.get(topic, self._floor) for topic in topics), default=0)
+
+    def missed(self, topics: Iterable[str], since: str) -> bool:
+        """Whether one of `topics` changed after the stamp `since`; true where nobody can tell."""
+        boot, _, count = since.partition("-")
+        if boot != self._boot or not count.isascii() or not count.isdigit():
+            return True
+        with self._lock:
+            return self._mark(topics) > int(count)
+
+    async def subscribe(
+        self, topics: Collection[str], since: str | None = None, pause: float = 15.0
+    ) -> AsyncGenerator[list[Change], None]:
+        """Changes of `topics` from now on, gathered by kind; an empty list after `pause` seconds of silence.
+
+        With `since`, starts with one `refresh` if the client missed something. Ends when the hub closes.
+        """
+        stream = self._join(frozenset(topics))
+        try:
+            if since is not None and self.missed(stream.topics, since):
+                yield [Change("refresh", (), self.stamp())]
+            while not self._closed:
+                yield self._gather(await stream.wait(pause))
+        finally:
+            self._leave(stream)
+
+    def close(self) -> None:
+        """End all streams."""
+        self._closed = True
+        for streams in list(self._streams.values()):
+            for stream in streams:
+                stream.signal.set()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether another stream would be refused."""
+        return self._open >= MOST_STREAMS
+
+    def _gather(self, changed: set[str]) -> list[Change]:
+        kinds: dict[str, list[str]] = {}
+        for topic in sorted(changed):
+            kinds.setdefault(topic.partition(":")[0], []).append(topic)
+        stamp = self.stamp()
+        return [Change(kind, tuple(of_kind), stamp) for kind, of_kind in kinds.items()]
+
+    def _join(self, topics: frozenset[str]) -> "_Stream":
+        if self.crowded or self._closed:
+            raise Crowded
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+        stream = _Stream(topics)
+        self._open += 1
+        for topic in topics:
+            self._streams.setdefault(topic, set()).add(stream)
+        return stream
+
+    def _leave(self, stream: "_Stream") -> None:
+        self._open -= 1
+        for topic in stream.topics:
+            streams = self._streams.get(topic)
+            if streams is not None:
+                streams.discard(stream)
+                if not streams:
+                    del self._streams[topic]
+
+    def _wake(self) -> None:
+        with self._lock:
+            fresh, self._fresh = self._fresh, set()
+        for topic in fresh:
+            for stream in self._streams.get(topic, ()):
+                stream.changed.add(topic)
+                stream.signal.set()
+
+
+class _Stream:
+    """One open page: its topics and those of them that changed since it last spoke."""
+
+    __slots__ = ("changed", "signal", "spoke", "topics")
+
+    def __init__(self, topics: frozenset[str]) -> None:
+        self.topics = topics
+        self.changed: set[str] = set()
+        self.signal = asyncio.Event()
+        self.spoke = 0.0
+
+    async def wait(self, pause: float) -> set[str]:
+        """What changed; returns early with nothing after `pause` seconds. Keeps the pace of all kinds together."""
+        try:
+            await asyncio.wait_for(self.signal.wait(), pause)
+        except TimeoutError:
+            return set()
+        rest = self.spoke + PACE - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
+        self.signal.clear()
+        changed, self.changed = self.changed, set()
+        self.spoke = time.monotonic()
+        return changed
