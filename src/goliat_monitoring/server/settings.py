@@ -55,13 +55,13 @@ class Settings:
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise Refused(400, "bad option", f"log_level {self.log_level!r}: one of debug, info, warning, error")
         if self.admin_token and len(self.admin_token) < SHORTEST_TOKEN:
-            raise Refused(400, "admin token too short", f"at least {SHORTEST_TOKEN} characters. {HOW_TO_MAKE_A_TOKEN}")
+            raise Refused(400, "admin token too short", f"at least {SHORTEST_TOKEN} characters. {HOW_TO_MAKE_ONE}")
         if not self.open_to_this_machine and not self.admin_token:
             raise Refused(
                 400,
                 "no admin token",
                 f"{self.host} can be reached from other machines, so every call must carry a token. "
-                f"Set {PREFIX}ADMIN_TOKEN, or listen on 127.0.0.1. {HOW_TO_MAKE_A_TOKEN}",
+                f"Set {PREFIX}ADMIN_TOKEN, or listen on 127.0.0.1. {HOW_TO_MAKE_ONE}",
             )
 
     @property
@@ -85,7 +85,7 @@ class Settings:
         return cls(**values)  # type: ignore[arg-type]
 
 
-HOW_TO_MAKE_A_TOKEN = 'One way to make it: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+HOW_TO_MAKE_ONE = 'One way to make it: python -c "import secrets; print(secrets.token_urlsafe(32))"'
 
 
 def is_loopback(host: str) -> bool:
