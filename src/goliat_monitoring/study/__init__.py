@@ -1,1 +1,1 @@
-"""What a study is: names, inherited configs, cases. Pure functions over configs."""
+"""What a study is: names, paths, `extends`, cases, weights, where results lie. Pure; imports no other floor."""

@@ -1,0 +1,168 @@
+"""The lists that span a study: phantoms, frequencies, directions, placements. Read as GOLIAT reads them."""
+
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from goliat_monitoring.study.extends import Config, ConfigProblem
+
+# Far more than any axis of a real study; bounds what a hostile number of divisions can make us build.
+MAX_AXIS = 10_000
+
+
+class Block(NamedTuple):
+    """The simulations of one phantom at one frequency: (placement, how GOLIAT announces it), and the config's key."""
+
+    phantom: str
+    frequency: str
+    placements: list[tuple[str, str]]
+    source: str
+
+
+def far_field_blocks(config: Config) -> Iterator[Block]:
+    """Phantom, then frequency; inside, direction then polarization."""
+    setup = _object(config, "far_field_setup")
+    environmental = _object(setup, "environmental", "far_field_setup.environmental")
+    where = "far_field_setup.environmental"
+    polarizations = _names(environmental.get("polarizations"), f"{where}.polarizations")
+    tessellation = environmental.get("spherical_tessellation")
+    if tessellation:
+        directions = _tessellated(tessellation, f"{where}.spherical_tessellation")
+    else:
+        directions = _names(environmental.get("incident_directions"), f"{where}.incident_directions")
+    if len(directions) * len(polarizations) > MAX_AXIS:
+        raise ConfigProblem(f"More than {MAX_AXIS} directions and polarizations.", key=where)
+    placements = [
+        (f"environmental_{direction}_{polarization}", f"{direction}, {polarization}")
+        for direction in directions
+        for polarization in polarizations
+    ]
+    frequencies = _frequencies(config.get("frequencies_mhz"))
+    for phantom in phantoms_of(config):
+        for frequency in frequencies:
+            yield Block(phantom, frequency, placements, "frequencies_mhz")
+
+
+def near_field_blocks(config: Config) -> Iterator[Block]:
+    """Phantom, then antenna; inside, scenario, position, orientation."""
+    antennas = [_antenna(name) for name in _object(config, "antenna_config")]
+    scenarios = _object(config, "placement_scenarios")
+    definitions = _object(config, "phantom_definitions")
+    for phantom in phantoms_of(config):
+        definition = _object(definitions, phantom, f"phantom_definitions.{phantom}")
+        flags = _object(definition, "placements", f"phantom_definitions.{phantom}.placements")
+        placements: list[tuple[str, str]] = []
+        for scenario in scenarios:
+            if not flags.get(f"do_{scenario}"):
+                continue
+            where = f"placement_scenarios.{scenario}"
+            details = _object(scenarios, scenario, where)
+            positions = _object(details, "positions", f"{where}.positions")
+            orientations = _object(details, "orientations", f"{where}.orientations")
+            if len(positions) * len(orientations) > MAX_AXIS:
+                raise ConfigProblem(f"More than {MAX_AXIS} positions and orientations.", key=where)
+            names = [f"{scenario}_{position}_{orientation}" for position in positions for orientation in orientations]
+            placements += [(name, name) for name in names]
+        for antenna in antennas:
+            yield Block(phantom, antenna, placements, "placement_scenarios")
+
+
+def phantoms_of(config: Config) -> list[str]:
+    """The phantoms of a resolved config; a scalar counts as a list of one, as it does for the study.
+
+    Raises:
+        ConfigProblem: any other shape. An object is refused although the old splitter took it: the study does not.
+    """
+    value = config.get("phantoms")
+    if isinstance(value, dict):
+        raise ConfigProblem(
+            "'phantoms' is an object; GOLIAT cannot run that. Write it as a list of names.", key="phantoms"
+        )
+    return _names([value] if isinstance(value, str) else value, "phantoms")
+
+
+def _names(value: object, key: str) -> list[str]:
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        raise ConfigProblem(f"'{key}' must be a list of names.", key=key)
+    return list(value)
+
+
+def _object(holder: Config, name: str, key: str = "") -> dict[str, Any]:
+    value = holder.get(name)
+    if not value:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigProblem(f"'{key or name}' must be an object.", key=key or name)
+    return value
+
+
+def _frequencies(value: object) -> list[str]:
+    if value is None:
+        return []
+    return [_frequency(item) for item in (value if isinstance(value, list) else [value])]
+
+
+def _frequency(item: object) -> str:
+    """MHz as GOLIAT displays it; text with "+", or a list, is one simulation of several tones."""
+    problem = ConfigProblem(f"{item!r:.60} is no frequency in MHz.", key="frequencies_mhz")
+    if isinstance(item, str) and "+" in item:
+        return "+".join(str(_integer(tone, problem)) for tone in item.split("+"))
+    if isinstance(item, list) and item:
+        return "+".join(str(_integer(tone, problem)) for tone in item)
+    if isinstance(item, float) and math.isfinite(item) and item > 0:
+        return str(item)
+    return str(_integer(item, problem))
+
+
+def _integer(item: object, problem: ConfigProblem) -> int:
+    if isinstance(item, bool) or not isinstance(item, (int, str)) or (isinstance(item, str) and len(item) > 20):
+        raise problem
+    try:
+        number = int(item)
+    except ValueError:
+        raise problem from None
+    # Up to 1 THz; also keeps hostile integers out of the float arithmetic of the weights.
+    if not 0 < number <= 1_000_000:
+        raise problem
+    return number
+
+
+def _antenna(name: str) -> str:
+    return str(_integer(name, ConfigProblem(f"The antenna '{name:.60}' is no frequency in MHz.", key="antenna_config")))
+
+
+def _tessellated(value: object, key: str) -> list[str]:
+    """Names of the directions of a spherical grid, in whole degrees; a pole counts once."""
+    if not isinstance(value, dict):
+        raise ConfigProblem(f"'{key}' must be an object.", key=key)
+    thetas = _angles(value, "theta", 180, 3, key)
+    phis = _angles(value, "phi", 360, 4, key)
+    directions: list[str] = []
+    for theta in thetas:
+        if theta in (0, 180):
+            directions.append(f"{int(theta)}_0")
+        else:
+            directions += [f"{int(theta)}_{int(phi)}" for phi in phis]
+        if len(directions) > MAX_AXIS:
+            raise ConfigProblem(f"More than {MAX_AXIS} directions.", key=key)
+    return directions
+
+
+def _angles(value: dict[str, Any], name: str, span: int, default: int, key: str) -> list[float]:
+    if f"{name}_values" in value:
+        values = value[f"{name}_values"]
+        if not isinstance(values, list) or not all(_is_angle(angle) for angle in values):
+            raise ConfigProblem(f"'{key}.{name}_values' must be a list of degrees.", key=f"{key}.{name}_values")
+        return list(values)
+    divisions = value.get(f"{name}_divisions", default)
+    if isinstance(divisions, bool) or not isinstance(divisions, int) or not 0 < divisions <= MAX_AXIS:
+        raise ConfigProblem(f"'{key}.{name}_divisions' must be a positive number.", key=f"{key}.{name}_divisions")
+    # theta runs from pole to pole and includes both; phi comes back to where it began.
+    points = divisions + 1 if span == 180 else divisions
+    return [i * span / divisions for i in range(points)]
+
+
+def _is_angle(angle: object) -> bool:
+    return isinstance(angle, (int, float)) and not isinstance(angle, bool) and math.isfinite(angle) and abs(angle) < 1e6

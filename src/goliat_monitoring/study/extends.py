@@ -1,0 +1,92 @@
+"""Config inheritance: what GOLIAT makes of the key `extends`, done once so that a split can be trusted.
+
+A worker lays the child over its parent again, and objects are merged key by key, so antennas or scenarios that a split
+had removed come back. A resolved config without the key cannot be widened.
+"""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+Config = dict[str, Any]
+# Real chains have three levels; the limit only bounds hostile input.
+MAX_LEVELS = 32
+
+
+class ConfigProblem(ValueError):
+    """A config that cannot be used as it is.
+
+    `file`: the parent file concerned, "" for the config itself. `key`: the dotted key concerned, "" for the whole.
+    """
+
+    def __init__(self, text: str, *, file: str = "", key: str = "") -> None:
+        super().__init__(text)
+        self.file = file
+        self.key = key
+
+
+def parent_file_name(extends: str) -> str:
+    """The name under which the parent of a config is looked up.
+
+    A bare name gets ".json" if it lacks it and means a file in GOLIAT's `configs` folder. A name with a folder is
+    relative to the base folder and stays as written, so "configs/x.json" and "x" are the same file.
+    """
+    name = extends.strip().replace("\\", "/")
+    while name.startswith("./"):
+        name = name[2:]
+    if "/" not in name:
+        return name if name.endswith(".json") else f"{name}.json"
+    rest = name.removeprefix("configs/")
+    return rest if "/" not in rest and rest.endswith(".json") else name
+
+
+def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Config:
+    """A copy of `config` laid over its parents, without the key `extends`.
+
+    Objects merge recursively; every other value, lists and null included, replaces the parent's. The parent's keys
+    come first: their order is the order of execution. `find_parent` gets a name as `parent_file_name` writes it and
+    returns the raw parent or None. Nothing that is passed in or returned by it is changed.
+
+    Raises:
+        ConfigProblem: a parent is missing, extends itself over any number of levels, or `extends` is no file name.
+    """
+    chain = [config]
+    names: list[str] = [""]
+    current: Config = config
+    while "extends" in current:
+        extends = current["extends"]
+        if not isinstance(extends, str) or not extends.strip():
+            raise ConfigProblem("'extends' must be the name of a config file.", file=names[-1], key="extends")
+        name = parent_file_name(extends)
+        if name in names:
+            loop = " → ".join([*names[names.index(name) :], name])
+            raise ConfigProblem(f"The configs extend each other in a circle: {loop}.", file=name, key="extends")
+        if len(chain) >= MAX_LEVELS:
+            raise ConfigProblem(f"More than {MAX_LEVELS} levels of 'extends'.", file=name, key="extends")
+        parent = find_parent(name)
+        if parent is None:
+            child = names[-1] or "the config"
+            raise ConfigProblem(
+                f"The parent config '{name}' (extended by {child}) is missing. Add it to the upload.",
+                file=name,
+                key="extends",
+            )
+        if not isinstance(parent, dict):
+            raise ConfigProblem(f"The parent config '{name}' is not a JSON object.", file=name)
+        chain.append(parent)
+        names.append(name)
+        current = parent
+    resolved: Config = {}
+    for layer in reversed(chain):
+        _lay_over(resolved, layer)
+    resolved.pop("extends", None)
+    return resolved
+
+
+def _lay_over(base: Config, child: Config) -> None:
+    for key, value in child.items():
+        below = base.get(key)
+        if isinstance(value, dict) and isinstance(below, dict):
+            _lay_over(below, value)
+        else:
+            base[key] = copy.deepcopy(value)
