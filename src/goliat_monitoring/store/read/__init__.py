@@ -1,0 +1,1 @@
+"""What pages and lists ask: queries that return typed structs. Nothing here writes."""

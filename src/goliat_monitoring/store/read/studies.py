@@ -1,0 +1,285 @@
+"""Super studies and their assignments, with progress. Never reads a log."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, func, select
+
+from goliat_monitoring.fleet.states import study_state
+from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query
+from goliat_monitoring.store.read.workers import WorkerView, list_workers
+from goliat_monitoring.wire.errors import Refused
+
+studies, assignments, cases = tables.super_studies, tables.assignments, tables.cases
+
+# Only a proven end is 100 %.
+NEARLY = 99.0
+
+
+class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A super study as lists show it. `counts`: assignments by state. `progress`: 0 to 100, weighted, from proven
+    cases and what live runs say of themselves.
+    """
+
+    id: str
+    name: str
+    description: str
+    state: str
+    priority: int
+    paused: bool
+    cancelled: bool
+    counts: dict[str, int]
+    total: int
+    completed: int
+    progress: float
+    created_at: int
+    updated_at: int
+
+
+class StudyDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A super study with its configs. `base_config` keeps its key order."""
+
+    summary: StudySummary
+    base_config: dict[str, Any]
+    base_sha256: str
+    split: dict[str, Any]
+
+
+class AssignmentView(msgspec.Struct, frozen=True, kw_only=True):
+    """One assignment. `state` is ASSIGNED while its run has not spoken. `run`: its newest; `worker`: that run's."""
+
+    id: str
+    index: int
+    study_id: str
+    study_name: str
+    state: str
+    weight: float
+    done_weight: float
+    progress: float
+    expected_total: int | None
+    attempts: int
+    memory_errors: int
+    not_before: int | None
+    started_at: int | None
+    completed_at: int | None
+    created_at: int
+    updated_at: int
+    run: RunSummary | None
+    worker: WorkerView | None
+    config: dict[str, Any] | None = None
+
+
+class CaseView(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulation that an assignment asks for. `run_id`: the run that completed it."""
+
+    case_key: str
+    ordinal: int
+    phantom: str
+    frequency: str
+    placement: str
+    details: str
+    relative_path: str
+    weight: float
+    state: str
+    run_id: str | None
+
+
+def list_studies(
+    connection: Connection, *, name: str | None = None, limit: int = 1000, study_id: str | None = None
+) -> list[StudySummary]:
+    """Super studies, newest first; with `name`, only the one so called (case does not matter)."""
+    query = select(studies).order_by(studies.c.created_at.desc(), studies.c.id.desc()).limit(limit)
+    if name is not None:
+        query = query.where(studies.c.name_key == name.casefold())
+    if study_id is not None:
+        query = query.where(studies.c.id == study_id)
+    rows = connection.execute(query).all()
+    shares = _shares(connection, [row.id for row in rows])
+    return [_summary(row, shares.get(row.id, [])) for row in rows]
+
+
+def get_study(connection: Connection, study_id: str) -> StudyDetail:
+    """One super study by its id. Raises `Refused` 404."""
+    row = connection.execute(select(studies).where(studies.c.id == study_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such super study", study_id)
+    return StudyDetail(
+        summary=_summary(row, _shares(connection, [study_id]).get(study_id, [])),
+        base_config=msgspec.json.decode(row.base_config, type=dict[str, Any]),
+        base_sha256=row.base_sha256,
+        split=msgspec.json.decode(row.split, type=dict[str, Any]),
+    )
+
+
+def list_assignments(
+    connection: Connection, now: int, study_id: str, *, with_config: bool = False
+) -> list[AssignmentView]:
+    """Assignments of a study by index. Raises `Refused` 404 for an unknown study."""
+    name = connection.execute(select(studies.c.name).where(studies.c.id == study_id)).scalar_one_or_none()
+    if name is None:
+        raise Refused(404, "no such super study", study_id)
+    rows = connection.execute(
+        _assignment_query(with_config=with_config)
+        .where(assignments.c.super_study_id == study_id)
+        .order_by(assignments.c.index)
+    ).all()
+    return _views(connection, now, rows, name, with_config=with_config)
+
+
+def get_assignment(connection: Connection, now: int, assignment_id: str) -> AssignmentView:
+    """One assignment with its config. Raises `Refused` 404."""
+    row = connection.execute(_assignment_query(with_config=True).where(assignments.c.id == assignment_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such assignment", assignment_id)
+    name = connection.execute(select(studies.c.name).where(studies.c.id == row.super_study_id)).scalar_one()
+    return _views(connection, now, [row], name, with_config=True)[0]
+
+
+def assignment_config(connection: Connection, assignment_id: str) -> tuple[str, str]:
+    """(study name, index) as a file name, and the config's JSON text with its key order. Raises `Refused` 404."""
+    row = connection.execute(
+        select(assignments.c.config, assignments.c.index.label("place"), studies.c.name)
+        .join(studies, studies.c.id == assignments.c.super_study_id)
+        .where(assignments.c.id == assignment_id)
+    ).one_or_none()
+    if row is None:
+        raise Refused(404, "no such assignment", assignment_id)
+    return f"{row.name}_assignment_{row.place}.json", row.config
+
+
+def list_cases(connection: Connection, assignment_id: str) -> list[CaseView]:
+    """The simulations an assignment asks for, in the order they are computed. Empty while nobody knows them."""
+    query = select(cases).where(cases.c.assignment_id == assignment_id).order_by(cases.c.ordinal)
+    return [
+        CaseView(**{name: getattr(row, name) for name in CaseView.__struct_fields__})
+        for row in connection.execute(query)
+    ]
+
+
+def assignment_progress(state: str, weight: float, done_weight: float, percent: float | None) -> float:
+    """0 to 100. What is proven counts; a live run's own percentage counts only upwards and never as done."""
+    if state == "COMPLETED":
+        return 100.0
+    proven = 100 * done_weight / weight if weight > 0 else 0.0
+    claimed = min(max(percent or 0.0, 0.0), 100.0)
+    return min(max(proven, claimed), NEARLY)
+
+
+def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tuple[str, float, float, int]]]:
+    """For each study: (shown state, weight, weighted progress, how many) of its assignments, grouped by state."""
+    found: dict[str, dict[str, tuple[float, float, int]]] = {}
+    for start in range(0, len(study_ids), 500):
+        chunk = study_ids[start : start + 500]
+        grouped = (
+            select(
+                assignments.c.super_study_id,
+                assignments.c.state,
+                func.count().label("how_many"),
+                func.sum(assignments.c.weight).label("weight"),
+                func.sum(assignments.c.done_weight).label("done"),
+            )
+            .where(assignments.c.super_study_id.in_(chunk))
+            .group_by(assignments.c.super_study_id, assignments.c.state)
+        )
+        for row in connection.execute(grouped):
+            done = row.weight if row.state == "COMPLETED" else min(row.done, row.weight)
+            found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, row.how_many)
+        # What the live runs add on top of what is proven, and which of them have not spoken yet.
+        live = (
+            select(
+                assignments.c.super_study_id,
+                assignments.c.weight,
+                assignments.c.done_weight,
+                runs.c.percent,
+                runs.c.state,
+            )
+            .join(assignments, assignments.c.id == runs.c.assignment_id)
+            .where(LIVE, assignments.c.super_study_id.in_(chunk))
+        )
+        for row in connection.execute(live):
+            states = found.setdefault(row.super_study_id, {})
+            progress = assignment_progress("RUNNING", row.weight, row.done_weight, row.percent)
+            weight, done, count = states.get("RUNNING", (0.0, 0.0, 0))
+            more = max(row.weight * progress / 100 - row.done_weight, 0.0)
+            states["RUNNING"] = (weight, done + more, count)
+            if row.state == "claimed" and count:
+                silent = states.get("ASSIGNED", (0.0, 0.0, 0))
+                states["RUNNING"] = (weight, done + more, count - 1)
+                states["ASSIGNED"] = (0.0, 0.0, silent[2] + 1)
+    return {key: [(state, *share) for state, share in states.items()] for key, states in found.items()}
+
+
+def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> StudySummary:
+    shares = list(shares)
+    counts = {state: count for state, _, _, count in shares if count}
+    weight = sum(share[1] for share in shares)
+    done = sum(share[2] for share in shares)
+    total = sum(counts.values())
+    completed = counts.get("COMPLETED", 0)
+    whole = 100 * done / weight if weight > 0 else 0.0
+    return StudySummary(
+        id=row.id,
+        name=row.name,
+        description=row.description,
+        state=study_state(counts, paused=row.paused, cancelled=row.cancelled),
+        priority=row.priority,
+        paused=row.paused,
+        cancelled=row.cancelled,
+        counts=counts,
+        total=total,
+        completed=completed,
+        progress=100.0 if total and completed == total else round(min(whole, NEARLY), 2),
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _assignment_query(*, with_config: bool) -> Any:
+    # A row is a tuple, whose own `index` hides the column's.
+    return select(
+        assignments.c.index.label("place"),
+        *(column for column in assignments.c if column.name != "index" and (with_config or column.name != "config")),
+    )
+
+
+def _views(
+    connection: Connection, now: int, rows: Iterable[Row[Any]], study_name: str, *, with_config: bool
+) -> list[AssignmentView]:
+    rows = list(rows)
+    newest: dict[str, RunSummary] = {}
+    ids = [row.last_run_id for row in rows if row.last_run_id]
+    for start in range(0, len(ids), 500):
+        for found in connection.execute(summary_query().where(runs.c.id.in_(ids[start : start + 500]))):
+            newest[found.id] = summary_of(found)
+    fleet = {worker.id: worker for worker in list_workers(connection, now, with_removed=True)} if newest else {}
+    views = []
+    for row in rows:
+        run = newest.get(row.last_run_id or "")
+        state = "ASSIGNED" if row.state == "RUNNING" and run is not None and run.state == "claimed" else row.state
+        percent = run.percent if run is not None and run.live else None
+        views.append(
+            AssignmentView(
+                id=row.id,
+                index=row.place,
+                study_id=row.super_study_id,
+                study_name=study_name,
+                state=state,
+                weight=row.weight,
+                done_weight=row.done_weight,
+                progress=round(assignment_progress(row.state, row.weight, row.done_weight, percent), 2),
+                expected_total=row.expected_total,
+                attempts=row.attempts,
+                memory_errors=row.memory_errors,
+                not_before=row.not_before,
+                started_at=row.started_at,
+                completed_at=row.completed_at,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+                run=run,
+                worker=fleet.get(run.worker_id) if run is not None else None,
+                config=msgspec.json.decode(row.config, type=dict[str, Any]) if with_config else None,
+            )
+        )
+    return views

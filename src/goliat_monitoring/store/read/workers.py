@@ -1,0 +1,109 @@
+"""The fleet: every worker with what it is, how present it is and its newest run. Never reads a log."""
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from goliat_monitoring.fleet.presence import presence, worker_state
+from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.runs import RunSummary, newest_per_worker, worker_name
+from goliat_monitoring.wire.agent import Facts
+from goliat_monitoring.wire.errors import Refused
+
+workers = tables.workers
+
+
+class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
+    """One worker. Times in UTC microseconds.
+
+    `state` and `presence` are derived at the time of the query. `run`: its newest live run, else its newest.
+    `ambiguous`: ids of the other live workers under the same machine id; then nobody knows which of them speaks.
+    `clock_skew`: its clock minus the server's, microseconds.
+    """
+
+    id: str
+    kind: str
+    name: str
+    machine_id: str | None
+    hostname: str
+    label: str
+    ip: str
+    facts: Facts
+    wish: str
+    notes: list[str]
+    vitals: dict[str, float]
+    clock_skew: int | None
+    last_seen: int
+    created_at: int
+    state: str
+    presence: str
+    run: RunSummary | None
+    ambiguous: list[str]
+
+
+def list_workers(connection: Connection, now: int, *, with_removed: bool = False) -> list[WorkerView]:
+    """All workers, newest seen first; `now` in UTC microseconds."""
+    query = select(workers).order_by(workers.c.last_seen.desc(), workers.c.id.desc())
+    rows = connection.execute(query).all()
+    newest = newest_per_worker(connection)
+    live_by_machine: dict[str, list[str]] = {}
+    for row in rows:
+        if row.machine_id and row.wish != "removed" and presence(row.kind, row.last_seen, now) == "online":
+            live_by_machine.setdefault(row.machine_id, []).append(row.id)
+    return [
+        _view(row, newest.get(row.id), now, live_by_machine.get(row.machine_id or "", []))
+        for row in rows
+        if with_removed or row.wish != "removed"
+    ]
+
+
+def find_workers(connection: Connection, now: int, key: str) -> list[WorkerView]:
+    """Workers that `key` names: the one with this id, else those with this machine id, else those last heard from
+    this address. Best match first: online before late before offline, then the newest run, then the newest seen.
+    """
+    everyone = list_workers(connection, now, with_removed=True)
+    for match in (
+        [worker for worker in everyone if worker.id == key],
+        [worker for worker in everyone if worker.machine_id == key and worker.wish != "removed"],
+        [worker for worker in everyone if worker.ip == key and worker.wish != "removed"],
+    ):
+        if match:
+            return sorted(match, key=_nearness)
+    return []
+
+
+def get_worker(connection: Connection, now: int, key: str) -> WorkerView:
+    """The best match of `find_workers`. Raises `Refused` 404."""
+    found = find_workers(connection, now, key)
+    if not found:
+        raise Refused(404, "no such worker", f"{key!r} is no id, machine id or address of a worker")
+    return found[0]
+
+
+def _nearness(worker: WorkerView) -> tuple[int, int, int]:
+    present = ("online", "late", "offline").index(worker.presence)
+    claimed = worker.run.claimed_at if worker.run is not None and worker.run.live else 0
+    return (present, -claimed, -worker.last_seen)
+
+
+def _view(row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike: list[str]) -> WorkerView:
+    live = run is not None and run.live
+    return WorkerView(
+        id=row.id,
+        kind=row.kind,
+        name=worker_name(row.label, row.hostname, row.machine_id, row.id),
+        machine_id=row.machine_id,
+        hostname=row.hostname,
+        label=row.label,
+        ip=row.ip,
+        facts=msgspec.json.decode(row.facts, type=Facts),
+        wish=row.wish,
+        notes=msgspec.json.decode(row.notes, type=list[str]),
+        vitals=msgspec.json.decode(row.vitals, type=dict[str, float]),
+        clock_skew=row.clock_skew,
+        last_seen=row.last_seen,
+        created_at=row.created_at,
+        state=worker_state(row.wish, run.state if run and live else None, run.state if run and not live else None),
+        presence=presence(row.kind, row.last_seen, now),
+        run=run,
+        ambiguous=[other for other in alike if other != row.id] if row.id in alike else [],
+    )
