@@ -1,0 +1,46 @@
+# Two commands do everything on a machine with only Python >= 3.11 and make: `make demo` and `make test`.
+#   PYTHON=/path/to/python3.12   the interpreter for .venv (3.11 to 3.13; found by itself otherwise)
+#   ARGS=...                     handed to the demo (`ARGS=--exit`) or to pytest (`ARGS="-k claim -x"`)
+#   WORKERS=n                    pytest processes; 0 runs the tests in pytest's own process
+
+PYTHON ?=
+ARGS ?=
+WORKERS ?= 0
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint format system-packages clean
+
+help: ## Show the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
+
+install: .venv/.installed ## Make .venv with the command goliat-monitoring in it
+	@:
+
+.venv/.installed: pyproject.toml uv.lock tools/bootstrap
+	@PYTHON="$(PYTHON)" tools/bootstrap
+	@touch $@
+
+demo: install ## Server, three agents and a study of 24 simulated simulations; ARGS=--exit checks and ends
+	@$(BIN)/python -m goliat_monitoring.cli.main demo $(ARGS)
+
+test: install system-packages lint check ## Everything: style, types, import rules, all tests
+
+check: install ## Tests alone
+	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadgroup) $(ARGS)
+
+lint: install ## Style, types and import rules
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: install ## Bring the code into form
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+system-packages: ## Install what the tests need from the distribution (Chromium, Qt's libraries)
+	@tools/system-packages
+
+clean: ## Remove what install and demo made
+	rm -rf .venv .uv demo-data
