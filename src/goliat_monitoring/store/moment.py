@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.fleet.timing import JUDGE_DELAY, REORDER_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,6 @@ class Moment:
     """
 
     now: int
-    reorder_window: int = 15 * SECOND
-    judge_delay: int = 30 * SECOND
+    reorder_window: int = REORDER_WINDOW
+    judge_delay: int = JUDGE_DELAY
     quiet_until: int = 0

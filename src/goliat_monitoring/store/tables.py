@@ -209,7 +209,9 @@ simulations = Table(
     Column("ordinal", Integer, nullable=False),  # 1-based, as the study announces it
     Column("case_key", Text),
     Column("details", Text, nullable=False, server_default=""),
+    # Announced twice: by a message, stamped when sent, and by a log line, stamped when written.
     Column("started_sender_at", BigInteger),
+    Column("started_line_at", BigInteger),
     Column("ended_sender_at", BigInteger),
     Column("state", Text, nullable=False, server_default="running"),  # running | done | failed | missing | unproven
     Column("why", Text, nullable=False, server_default=""),
@@ -228,6 +230,7 @@ evidence = Table(
     Column("case_key", Text),
     Column("ordinal", Integer),
     Column("total", Integer),
+    Column("line", Boolean, nullable=False, server_default=text("false")),  # told by a log line, so event time
 )
 
 streams = Table(

@@ -275,6 +275,7 @@ def upgrade() -> None:
         sa.Column("case_key", sa.Text(), nullable=True),
         sa.Column("ordinal", sa.Integer(), nullable=True),
         sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("line", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_evidence_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_evidence")),
     )
@@ -352,6 +353,7 @@ def upgrade() -> None:
         sa.Column("case_key", sa.Text(), nullable=True),
         sa.Column("details", sa.Text(), server_default="", nullable=False),
         sa.Column("started_sender_at", sa.BigInteger(), nullable=True),
+        sa.Column("started_line_at", sa.BigInteger(), nullable=True),
         sa.Column("ended_sender_at", sa.BigInteger(), nullable=True),
         sa.Column("state", sa.Text(), server_default="running", nullable=False),
         sa.Column("why", sa.Text(), server_default="", nullable=False),

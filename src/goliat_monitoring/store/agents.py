@@ -1,0 +1,326 @@
+"""The agent's side of the conversation: enrolment, sessions, heartbeats, batches and the end of a run."""
+
+import hmac
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT, LEASE
+from goliat_monitoring.store import assignments, logs, runs, tables, verdicts, workers
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.claims import secret_hash
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.ingest import Ingest
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.study.cases import Case
+from goliat_monitoring.study.paths import clean_relative_path
+from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.ids import new_id, new_secret
+from goliat_monitoring.wire.lines import Line
+
+sessions, credentials, streams = tables.sessions, tables.credentials, tables.streams
+
+
+def enrol(connection: Connection, moment: Moment, asked: wire.Enrol, ip: str) -> wire.Enrolled:
+    """Give a machine an identity and a credential of its own. The same worker id again gets a new credential."""
+    worker_id = asked.worker_id
+    known = None
+    if worker_id is not None:
+        known = connection.execute(select(tables.workers).where(tables.workers.c.id == worker_id)).one_or_none()
+    if known is None:
+        worker_id = new_id()
+        connection.execute(
+            insert(tables.workers).values(
+                id=worker_id,
+                kind="agent",
+                hostname=asked.fingerprint.hostname,
+                label=asked.label.strip()[:200],
+                ip=ip,
+                facts=msgspec.json.encode(asked.facts).decode(),
+                last_seen=moment.now,
+                created_at=moment.now,
+            )
+        )
+    else:
+        _refuse_clone(connection, moment, known.id, asked.fingerprint)
+        connection.execute(
+            update(credentials)
+            .where(credentials.c.worker_id == known.id, credentials.c.revoked_at.is_(None))
+            .values(revoked_at=moment.now)
+        )
+        workers.seen(connection, moment, known.id, ip)
+        worker_id = str(known.id)
+    secret = new_secret()
+    connection.execute(
+        insert(credentials).values(
+            id=new_id(),
+            secret_hash=secret_hash(secret),
+            kind="agent",
+            worker_id=worker_id,
+            created_at=moment.now,
+        )
+    )
+    record(connection, moment.now, "worker_enrolled", worker_id=worker_id, hostname=asked.fingerprint.hostname)
+    touch(connection, "fleet", f"worker:{worker_id}")
+    return wire.Enrolled(worker_id=str(worker_id), credential=secret)
+
+
+def open_session(
+    connection: Connection, moment: Moment, worker_id: str, asked: wire.OpenSession, ip: str
+) -> wire.SessionOpened:
+    """One life of an agent begins. Refused with 409 while another machine lives under the same identity."""
+    _refuse_clone(connection, moment, worker_id, asked.fingerprint)
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.worker_id == worker_id, sessions.c.ended_at.is_(None))
+        .values(ended_at=moment.now)
+    )
+    session_id = new_id()
+    connection.execute(
+        insert(sessions).values(
+            id=session_id,
+            worker_id=worker_id,
+            fingerprint=_fingerprint(asked.fingerprint),
+            started_at=moment.now,
+            last_seen=moment.now,
+        )
+    )
+    connection.execute(
+        update(tables.workers)
+        .where(tables.workers.c.id == worker_id)
+        .values(facts=msgspec.json.encode(asked.facts).decode(), hostname=asked.fingerprint.hostname)
+    )
+    workers.seen(connection, moment, worker_id, ip, skew=asked.sent_at - moment.now)
+    record(connection, moment.now, "session_opened", worker_id=worker_id, sessionId=session_id)
+    return wire.SessionOpened(
+        session_id=session_id,
+        epoch=epoch(connection),
+        heartbeat_s=AGENT_HEARTBEAT / SECOND,
+        ask_s=ASK_FOR_WORK / SECOND,
+    )
+
+
+def beat(
+    connection: Connection, moment: Moment, worker_id: str, fence: str | None, said: wire.Beat, ip: str
+) -> wire.BeatReply:
+    """A heartbeat; with a run it renews the lease. 409 `fenced` when that run is no longer this worker's."""
+    require_session(connection, worker_id, said.session_id)
+    connection.execute(update(sessions).where(sessions.c.id == said.session_id).values(last_seen=moment.now))
+    connection.execute(
+        update(tables.workers)
+        .where(tables.workers.c.id == worker_id)
+        .values(
+            vitals=msgspec.json.encode(said.vitals).decode(),
+            notes=msgspec.json.encode(said.notes).decode(),
+        )
+    )
+    workers.seen(connection, moment, worker_id, ip, skew=said.sent_at - moment.now)
+    worker = workers.get(connection, worker_id)
+    reply = wire.BeatReply(epoch=epoch(connection), next_s=AGENT_HEARTBEAT / SECOND, wish=worker.wish)
+    if said.run is None:
+        return reply
+    run = admit(connection, worker_id, said.run.run_id, fence)
+    if RunState(run.state).terminal:
+        raise _fenced(run)
+    connection.execute(
+        update(tables.runs)
+        .where(tables.runs.c.id == run.id)
+        .values(lease_until=moment.now + LEASE, session_id=said.session_id)
+    )
+    if run.state == RunState.UNREACHABLE:
+        runs.change_state(connection, moment, run, RunState.RUNNING, "heartbeat heard")
+        logs.note(connection, moment, run.id, "Heard from the machine again.")
+    reply.lease_s = LEASE / SECOND
+    reply.directive = run.directive
+    reply.reason = "asked by a person" if run.directive != "continue" else ""
+    return reply
+
+
+def batch(
+    connection: Connection, moment: Moment, worker_id: str, run_id: str, fence: str | None, said: wire.Batch
+) -> wire.Accepted:
+    """Apply the items of a stream that are not applied yet; a repeat changes nothing and gets the same answer."""
+    run = admit(connection, worker_id, run_id, fence)
+    have = connection.execute(
+        select(streams.c.next_offset).where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
+    ).scalar()
+    expected = have or 0
+    late = RunState(run.state).terminal
+    if said.offset < 0 or said.offset > expected:
+        raise Refused(409, "items are missing before this batch", f"send from offset {expected}", {"next": expected})
+    items = said.items[expected - said.offset :]
+    if items:
+        _apply(connection, moment, run, items)
+        expected = said.offset + len(said.items)
+        if have is None:
+            connection.execute(insert(streams).values(run_id=run_id, stream_id=said.stream, next_offset=expected))
+        else:
+            connection.execute(
+                update(streams)
+                .where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
+                .values(next_offset=expected)
+            )
+    return wire.Accepted(
+        next=expected,
+        late=late,
+        directive="kill" if late else run.directive,
+        reason=f"the run is over: {run.state}" if late else "",
+    )
+
+
+def end(
+    connection: Connection, moment: Moment, worker_id: str, run_id: str, fence: str | None, said: wire.End
+) -> wire.Ended:
+    """The agent says how the process ended, after delivering everything. Judged at once.
+
+    Raises `Refused` 409 naming what has not arrived: `next` for the stream, `missing` for files.
+    """
+    run = admit(connection, worker_id, run_id, fence)
+    if RunState(run.state).terminal:
+        return wire.Ended(state=run.state, reason=run.reason)
+    _require_complete(connection, run_id, said)
+    # Whoever asked for it, a process that was made to end did not fail.
+    stopped = run.directive != "continue" or said.cause == "stopped"
+    verdict = verdicts.close(
+        connection,
+        moment,
+        run,
+        ended_by="stop_request" if stopped else "agent",
+        exit_code=said.exit_code,
+        reason=said.reason,
+        actor=worker_id,
+    )
+    return wire.Ended(state=verdict.outcome, reason=verdict.reason)
+
+
+def admit(connection: Connection, worker_id: str, run_id: str, fence: str | None) -> Row[tuple[Any, ...]]:
+    """The run, if this worker may speak for it. Raises `Refused` 404 (no fence!) or 409 with `fenced`."""
+    run = runs.get(connection, run_id)
+    if (
+        run.worker_id != worker_id
+        or run.fence_hash is None
+        or not hmac.compare_digest(run.fence_hash, secret_hash(fence or ""))
+    ):
+        raise _fenced(run)
+    return run
+
+
+def require_session(connection: Connection, worker_id: str, session_id: str) -> None:
+    """Refuse with 409 `sessionEnded` what comes from an agent whose place another life has taken."""
+    row = connection.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
+    if row is None or row.worker_id != worker_id or row.ended_at is not None:
+        raise Refused(409, "this session has ended", "open a session again", {"sessionEnded": True})
+
+
+def epoch(connection: Connection) -> str:
+    """The name of this database's life; another one after a restore from a backup."""
+    facts = tables.server_facts
+    value = connection.execute(select(facts.c.value).where(facts.c.name == "epoch")).scalar()
+    if value is None:
+        value = new_id()
+        connection.execute(insert(facts).values(name="epoch", value=value))
+    return str(value)
+
+
+def _fenced(run: Row[tuple[Any, ...]]) -> Refused:
+    return Refused(
+        409,
+        "this run is no longer yours",
+        f"it is {run.state}: {run.reason}" if run.reason else f"it is {run.state}",
+        {"fenced": True},
+    )
+
+
+def _refuse_clone(connection: Connection, moment: Moment, worker_id: str, who: wire.Fingerprint) -> None:
+    """A live session of another boot or machine under the same identity is a cloned disk."""
+    row = connection.execute(
+        select(sessions)
+        .where(sessions.c.worker_id == worker_id, sessions.c.ended_at.is_(None))
+        .order_by(sessions.c.started_at.desc())
+        .limit(1)
+    ).one_or_none()
+    if row is None or row.fingerprint == _fingerprint(who) or row.last_seen < moment.now - LATE_AGENT:
+        return
+    raise Refused(
+        409,
+        "another machine with this identity is online",
+        "if this machine was just restarted, wait half a minute; if its disk was cloned, delete the agent's state "
+        "folder and enrol anew",
+        {"clonedIdentity": True},
+    )
+
+
+def _fingerprint(who: wire.Fingerprint) -> str:
+    return msgspec.json.encode([who.machine_id, who.hostname, who.boot_id]).decode()
+
+
+def _apply(connection: Connection, moment: Moment, run: Row[tuple[Any, ...]], items: list[wire.Item]) -> None:
+    ingest = Ingest(connection, moment, run)
+    for item in items:
+        match item:
+            case wire.LineItem():
+                ingest.lines([Line(item.time, item.level, item.source, item.text)])
+            case wire.MessageItem():
+                ingest.message(item.message, item.sent_at)
+            case wire.SampleItem():
+                ingest.sample(item.values, item.at)
+            case wire.GapItem():
+                text = f"{item.count} lines were given up here: {item.reason}"
+                ingest.lines([Line(item.last_at, "warning", "server", text)])
+            case wire.CasesItem():
+                _learn_cases(connection, run, item)
+    ingest.save(hold=False)
+
+
+def _learn_cases(connection: Connection, run: Row[tuple[Any, ...]], item: wire.CasesItem) -> None:
+    """The machine could resolve what the server could not. Known cases are never replaced."""
+    if run.assignment_id is None:
+        return
+    assignment = assignments.get(connection, run.assignment_id)
+    if assignments.expected_cases(connection, assignment.id):
+        return
+    found = []
+    for ordinal, ref in enumerate(item.cases):
+        phantom, frequency, placement = ([*ref.key.split("/", 2), "", ""])[:3]
+        found.append(
+            Case(
+                key=ref.key,
+                ordinal=ordinal,
+                phantom=phantom,
+                frequency=frequency.removesuffix("MHz"),
+                placement=placement,
+                details=ref.details,
+                relative_path=clean_relative_path(ref.relative_path),
+                weight=1.0,
+            )
+        )
+    assignments.add_cases(connection, assignment.id, found)
+    connection.execute(
+        update(tables.assignments)
+        .where(tables.assignments.c.id == assignment.id)
+        .values(phases=msgspec.json.encode(item.phases).decode())
+    )
+
+
+def _require_complete(connection: Connection, run_id: str, said: wire.End) -> None:
+    have = connection.execute(
+        select(streams.c.next_offset).where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
+    ).scalar()
+    if (have or 0) < said.next_offset:
+        raise Refused(409, "items are missing before the end", f"send from offset {have or 0}", {"next": have or 0})
+    artifacts = tables.artifacts
+    stored = {
+        (row.relative_path, row.filename, row.sha256)
+        for row in connection.execute(
+            select(artifacts.c.relative_path, artifacts.c.filename, artifacts.c.sha256).where(
+                artifacts.c.run_id == run_id
+            )
+        )
+    }
+    missing = [list(entry) for entry in said.manifest if tuple(entry) not in stored]
+    if missing:
+        raise Refused(409, "files are missing before the end", f"{len(missing)} files", {"missing": missing})

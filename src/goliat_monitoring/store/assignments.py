@@ -1,0 +1,170 @@
+"""The only module that changes the state of an assignment and of its cases, in the transaction that changes the run."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from goliat_monitoring.fleet.states import AssignmentState
+from goliat_monitoring.store import tables
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.study.cases import Case, Phases
+from goliat_monitoring.wire.errors import Refused
+
+assignments, cases = tables.assignments, tables.cases
+
+
+def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
+    """The assignment's row. Raises `Refused` 404."""
+    row = connection.execute(select(assignments).where(assignments.c.id == assignment_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such assignment", assignment_id)
+    return row
+
+
+def expected_cases(connection: Connection, assignment_id: str) -> list[Case]:
+    """The cases that the assignment asks for, in order; empty while nobody knows them."""
+    rows = connection.execute(
+        select(cases).where(cases.c.assignment_id == assignment_id).order_by(cases.c.ordinal)
+    ).all()
+    return [
+        Case(
+            key=row.case_key,
+            ordinal=row.ordinal,
+            phantom=row.phantom,
+            frequency=row.frequency,
+            placement=row.placement,
+            details=row.details,
+            relative_path=row.relative_path,
+            weight=row.weight,
+        )
+        for row in rows
+    ]
+
+
+def phases_of(row: Row[tuple[object, ...]]) -> Phases:
+    """Which phases the assignment's config asks for."""
+    return msgspec.convert(msgspec.json.decode(row.phases), Phases) if row.phases != "{}" else Phases()
+
+
+def add_cases(connection: Connection, assignment_id: str, found: Sequence[Case]) -> None:
+    """Record the expected cases of an assignment, its expected number of simulations and its weight."""
+    if found:
+        connection.execute(
+            insert(cases),
+            [
+                {
+                    "assignment_id": assignment_id,
+                    "case_key": case.key,
+                    "ordinal": case.ordinal,
+                    "phantom": case.phantom,
+                    "frequency": case.frequency,
+                    "placement": case.placement,
+                    "details": case.details,
+                    "relative_path": case.relative_path,
+                    "weight": case.weight,
+                }
+                for case in found
+            ],
+        )
+    connection.execute(
+        update(assignments)
+        .where(assignments.c.id == assignment_id)
+        .values(expected_total=len(found), weight=sum(case.weight for case in found) or 1.0)
+    )
+
+
+def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], run_id: str) -> int:
+    """The assignment is now run by `run_id`. Returns the number of this attempt."""
+    attempt = row.attempts + 1
+    connection.execute(
+        update(assignments)
+        .where(assignments.c.id == row.id)
+        .values(
+            state=AssignmentState.RUNNING,
+            attempts=attempt,
+            last_run_id=run_id,
+            started_at=func.coalesce(assignments.c.started_at, moment.now),
+            completed_at=None,
+            updated_at=moment.now,
+        )
+    )
+    _touch(connection, row)
+    return int(attempt)
+
+
+def settle(
+    connection: Connection, moment: Moment, assignment_id: str, state: AssignmentState, *, memory_error: bool = False
+) -> None:
+    """A run of the assignment is over; `state` is what the rules made of that."""
+    row = get(connection, assignment_id)
+    connection.execute(
+        update(assignments)
+        .where(assignments.c.id == assignment_id)
+        .values(
+            state=state,
+            memory_errors=assignments.c.memory_errors + int(memory_error),
+            completed_at=moment.now if state in (AssignmentState.COMPLETED, AssignmentState.FAILED) else None,
+            updated_at=moment.now,
+        )
+    )
+    record(
+        connection,
+        moment.now,
+        f"assignment_{state.lower()}",
+        super_study_id=row.super_study_id,
+        assignment_id=assignment_id,
+        was=row.state,
+    )
+    _touch(connection, row)
+    if state == AssignmentState.PENDING:
+        touch(connection, "work")
+
+
+def requeue(connection: Connection, moment: Moment, assignment_id: str, actor: str) -> None:
+    """A person asks for another attempt at what failed or was cancelled. Raises `Refused` 404 or 409."""
+    row = get(connection, assignment_id)
+    if row.state not in (AssignmentState.FAILED, AssignmentState.CANCELLED):
+        raise Refused(409, f"the assignment is {row.state}", "only a FAILED or CANCELLED one can be queued again")
+    record(connection, moment.now, "assignment_retry", actor=actor, assignment_id=assignment_id)
+    settle(connection, moment, assignment_id, AssignmentState.PENDING)
+
+
+def mark_cases(
+    connection: Connection, moment: Moment, assignment_id: str, run_id: str, verdicts: Mapping[str, str]
+) -> None:
+    """Set the state of cases by key: `done`, `failed` or `pending`. A done case keeps the run that completed it."""
+    for state in ("done", "failed", "pending"):
+        keys = [key for key, verdict in verdicts.items() if verdict == state]
+        for chunk in _chunks(keys):
+            statement = update(cases).where(cases.c.assignment_id == assignment_id, cases.c.case_key.in_(chunk))
+            if state == "done":
+                # The first run that completed a case stays the one whose files are shown.
+                statement = statement.where(cases.c.state != "done").values(state=state, run_id=run_id)
+            else:
+                statement = statement.where((cases.c.state != "done") | (cases.c.run_id == run_id)).values(
+                    state=state, run_id=None
+                )
+            connection.execute(statement)
+    done_weight = (
+        select(func.coalesce(func.sum(cases.c.weight), 0.0))
+        .where(cases.c.assignment_id == assignment_id, cases.c.state == "done")
+        .scalar_subquery()
+    )
+    study_id = connection.execute(
+        update(assignments)
+        .where(assignments.c.id == assignment_id)
+        .values(done_weight=done_weight, updated_at=moment.now)
+        .returning(assignments.c.super_study_id)
+    ).scalar_one()
+    touch(connection, "studies", f"study:{study_id}")
+
+
+def _chunks(keys: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:
+    return (keys[start : start + size] for start in range(0, len(keys), size))
+
+
+def _touch(connection: Connection, row: Row[tuple[object, ...]]) -> None:
+    touch(connection, "studies", "fleet", f"study:{row.super_study_id}")

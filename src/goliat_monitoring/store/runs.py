@@ -1,0 +1,181 @@
+"""Runs: opened by a claim or a study started by hand, ended once. Every change of a run's state is here."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from goliat_monitoring.fleet.retry import after_run
+from goliat_monitoring.fleet.states import AssignmentState, RunState
+from goliat_monitoring.store import assignments, logs, tables
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.ids import new_id
+
+runs = tables.runs
+LIVE = (RunState.CLAIMED, RunState.RUNNING, RunState.UNREACHABLE)
+
+
+def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
+    """The run's row. Raises `Refused` 404."""
+    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such run", run_id)
+    return row
+
+
+def newest_live(connection: Connection, worker_ids: Sequence[str]) -> Row[tuple[object, ...]] | None:
+    """The newest run of these workers that is not over."""
+    return connection.execute(
+        select(runs)
+        .where(runs.c.worker_id.in_(worker_ids), runs.c.state.in_(LIVE))
+        .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
+        .limit(1)
+    ).one_or_none()
+
+
+def open_run(
+    connection: Connection,
+    moment: Moment,
+    *,
+    worker_id: str,
+    kind: str,
+    lease_until: int,
+    assignment: Row[tuple[object, ...]] | None = None,
+    session_id: str | None = None,
+    fence_hash: str | None = None,
+    sender_ip: str = "",
+) -> str:
+    """Begin an attempt. For an assignment its state changes in the same transaction. Returns the run's id."""
+    run_id = new_id()
+    attempt = assignments.start(connection, moment, assignment, run_id) if assignment is not None else 1
+    connection.execute(
+        insert(runs).values(
+            id=run_id,
+            assignment_id=None if assignment is None else assignment.id,
+            worker_id=worker_id,
+            session_id=session_id,
+            attempt=attempt,
+            kind=kind,
+            fence_hash=fence_hash,
+            sender_ip=sender_ip,
+            state=RunState.CLAIMED,
+            claimed_at=moment.now,
+            lease_until=lease_until,
+        )
+    )
+    record(
+        connection,
+        moment.now,
+        "run_claimed" if assignment is not None else "run_opened",
+        actor=worker_id,
+        worker_id=worker_id,
+        super_study_id=None if assignment is None else assignment.super_study_id,
+        assignment_id=None if assignment is None else assignment.id,
+        run_id=run_id,
+        attempt=attempt,
+        leaseUntil=lease_until,
+    )
+    touched(connection, run_id, worker_id)
+    return run_id
+
+
+def change_state(
+    connection: Connection, moment: Moment, row: Row[tuple[object, ...]], state: RunState, reason: str = ""
+) -> None:
+    """Move a live run between its live states and write why into the event log. Terminal states are final."""
+    if RunState(row.state).terminal or state.terminal:
+        raise ValueError(f"run {row.id}: {row.state} -> {state} is no change between live states")
+    connection.execute(update(runs).where(runs.c.id == row.id).values(state=state))
+    record(
+        connection,
+        moment.now,
+        f"run_{state}",
+        worker_id=row.worker_id,
+        assignment_id=row.assignment_id,
+        run_id=row.id,
+        was=row.state,
+        reason=reason,
+    )
+    touched(connection, row.id, row.worker_id)
+    touch_assignment(connection, row.assignment_id)
+
+
+def end(
+    connection: Connection,
+    moment: Moment,
+    row: Row[tuple[object, ...]],
+    state: RunState,
+    reason: str,
+    *,
+    exit_code: int | None = None,
+    actor: str = "server",
+    assignment_state: AssignmentState | None = None,
+) -> None:
+    """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says."""
+    if RunState(row.state).terminal:
+        return
+    connection.execute(
+        update(runs)
+        .where(runs.c.id == row.id)
+        .values(state=state, reason=reason, exit_code=exit_code, ended_at=moment.now, judge_at=None)
+    )
+    record(
+        connection,
+        moment.now,
+        f"run_{state}",
+        actor=actor,
+        worker_id=row.worker_id,
+        assignment_id=row.assignment_id,
+        run_id=row.id,
+        was=row.state,
+        reason=reason,
+    )
+    level = "success" if state == RunState.SUCCEEDED else "warning"
+    logs.note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
+    if row.assignment_id is not None:
+        assignment = assignments.get(connection, row.assignment_id)
+        memory_error = state == RunState.MEMORY_ERROR
+        next_state = assignment_state or after_run(
+            state, assignment.attempts, assignment.memory_errors + int(memory_error), by_person=False
+        )
+        assignments.settle(connection, moment, row.assignment_id, next_state, memory_error=memory_error)
+    touched(connection, row.id, row.worker_id)
+
+
+def give_up(connection: Connection, moment: Moment, run_id: str, reason: str, actor: str) -> None:
+    """A person says that this run is lost; its assignment can be claimed again. Raises `Refused` 404 or 409."""
+    row = get(connection, run_id)
+    if RunState(row.state).terminal:
+        raise Refused(409, "the run is over already", f"it ended as {row.state}")
+    end(connection, moment, row, RunState.LOST, f"Given up: {reason}", actor=actor)
+
+
+def ask(connection: Connection, moment: Moment, run_id: str, directive: str, actor: str) -> None:
+    """Ask the machine to stop or kill a live run. Raises `Refused` 404, 409, or 400 for an unknown directive."""
+    if directive not in ("stop", "kill"):
+        raise Refused(400, "unknown directive", f"{directive!r}: use stop or kill")
+    row = get(connection, run_id)
+    if RunState(row.state).terminal:
+        raise Refused(409, "the run is over already", f"it ended as {row.state}")
+    if row.kind != "agent":
+        raise Refused(
+            409, "this run has no agent", "a GOLIAT that reports by itself cannot be stopped from here; press its Stop"
+        )
+    connection.execute(update(runs).where(runs.c.id == run_id).values(directive=directive))
+    record(connection, moment.now, f"run_{directive}_asked", actor=actor, worker_id=row.worker_id, run_id=run_id)
+    logs.note(connection, moment, run_id, f"{directive.capitalize()} asked by {actor}.", "warning")
+    touch(connection, f"run:{run_id}", f"directive:{row.worker_id}")
+
+
+def touched(connection: Connection, run_id: str, worker_id: str) -> None:
+    """Note that what people see of this run changed."""
+    touch(connection, "fleet", f"run:{run_id}", f"worker:{worker_id}")
+
+
+def touch_assignment(connection: Connection, assignment_id: str | None) -> None:
+    """Note that the study of this assignment looks different."""
+    if assignment_id is not None:
+        row = assignments.get(connection, assignment_id)
+        touch(connection, "studies", f"study:{row.super_study_id}")

@@ -1,0 +1,164 @@
+"""Result files and screenshots: each kept, none ever replaced. The bytes lie in storage before the row is written."""
+
+import hmac
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from goliat_monitoring.fleet.evidence import Sign, SignKind
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.store import assignments, runs, tables, verdicts
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.claims import secret_hash
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.study.results import RESULT_SIGN, case_of_path
+from goliat_monitoring.wire.agent import Stored
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.ids import new_id
+
+artifacts = tables.artifacts
+
+
+def admit_results(connection: Connection, assignment_id: str, fence: str | None, ip: str) -> str | None:
+    """The run that a results upload belongs to; None to keep it unattributed.
+
+    The upload names only its assignment. An agent's run needs the fence; a bare one must come from the same address.
+    Raises `Refused` 404 or 409.
+    """
+    assignments.get(connection, assignment_id)
+    table = tables.runs
+    newest = connection.execute(
+        select(table).where(table.c.assignment_id == assignment_id).order_by(table.c.attempt.desc())
+    ).all()
+    if not newest:
+        raise Refused(409, "this assignment was never claimed", "claim it first: POST /api/assignments/{id}/claim")
+    if newest[0].kind == "agent":
+        if newest[0].fence_hash is None or not hmac.compare_digest(newest[0].fence_hash, secret_hash(fence or "")):
+            raise Refused(409, "this assignment is run by an agent", "its results come through that agent only")
+        return str(newest[0].id)
+    return next((str(run.id) for run in newest if run.kind == "bare" and run.sender_ip == ip), None)
+
+
+def add_artifact(
+    connection: Connection,
+    moment: Moment,
+    run_id: str,
+    relative_path: str,
+    filename: str,
+    size: int,
+    sha256: str,
+    storage_key: str,
+) -> Stored:
+    """Record one stored file of a run. The same path and name again is a new version, the same bytes are not."""
+    run = runs.get(connection, run_id)
+    late = RunState(run.state).terminal
+    same_place = (
+        (artifacts.c.run_id == run_id)
+        & (artifacts.c.relative_path == relative_path)
+        & (artifacts.c.filename == filename)
+    )
+    again = connection.execute(select(artifacts).where(same_place, artifacts.c.sha256 == sha256).limit(1)).one_or_none()
+    if again is not None:
+        return Stored(again.id, again.version, again.size, again.sha256, late=again.late)
+    version = connection.execute(select(func.coalesce(func.max(artifacts.c.version), 0)).where(same_place)).scalar_one()
+    case_key = _case(connection, run, relative_path)
+    artifact_id = new_id()
+    connection.execute(
+        insert(artifacts).values(
+            id=artifact_id,
+            run_id=run_id,
+            relative_path=relative_path,
+            filename=filename,
+            version=version + 1,
+            case_key=case_key,
+            size=size,
+            sha256=sha256,
+            storage_key=storage_key,
+            late=late,
+            received_at=moment.now,
+        )
+    )
+    if filename == RESULT_SIGN and not late:
+        _proves(connection, moment, run, relative_path, case_key)
+    runs.touched(connection, run_id, run.worker_id)
+    runs.touch_assignment(connection, run.assignment_id)
+    return Stored(artifact_id, version + 1, size, sha256, late=late)
+
+
+def add_unattributed(
+    connection: Connection,
+    moment: Moment,
+    assignment_id: str,
+    ip: str,
+    relative_path: str,
+    filename: str,
+    size: int,
+    sha256: str,
+    storage_key: str,
+) -> str:
+    """Keep a file that cannot be attributed to a run. It is evidence for nothing."""
+    upload_id = new_id()
+    connection.execute(
+        insert(tables.unattributed_uploads).values(
+            id=upload_id,
+            assignment_id=assignment_id,
+            sender_ip=ip,
+            relative_path=relative_path,
+            filename=filename,
+            size=size,
+            sha256=sha256,
+            storage_key=storage_key,
+            received_at=moment.now,
+        )
+    )
+    record(connection, moment.now, "upload_unattributed", assignment_id=assignment_id, ip=ip, path=relative_path)
+    runs.touch_assignment(connection, assignment_id)
+    return upload_id
+
+
+def add_screenshot(
+    connection: Connection,
+    moment: Moment,
+    run_id: str,
+    tab: str,
+    at: int | None,
+    size: int,
+    sha256: str,
+    storage_key: str,
+) -> str:
+    """Record one stored picture of a tab of GOLIAT's window."""
+    screenshot_id = new_id()
+    connection.execute(
+        insert(tables.screenshots).values(
+            id=screenshot_id,
+            run_id=run_id,
+            tab=tab[:100],
+            received_at=moment.now,
+            sender_at=at,
+            size=size,
+            sha256=sha256,
+            storage_key=storage_key,
+        )
+    )
+    touch(connection, f"run:{run_id}")
+    return screenshot_id
+
+
+def _case(connection: Connection, run: Row[tuple[Any, ...]], relative_path: str) -> str | None:
+    if run.assignment_id is None:
+        return None
+    return case_of_path(relative_path, assignments.expected_cases(connection, run.assignment_id))
+
+
+def _proves(
+    connection: Connection, moment: Moment, run: Row[tuple[Any, ...]], relative_path: str, case_key: str | None
+) -> None:
+    """A simulation's results arrived: the strongest sign of its success."""
+    # Cases that nobody could list are told apart by their folder below the study type.
+    key = case_key or relative_path.partition("/")[2]
+    sign = Sign(SignKind.RESULT, moment.now, relative_path, key)
+    have = verdicts.keep(connection, moment, run.id, run.evidence_count, [sign])
+    connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(evidence_count=have))
+    if run.assignment_id is not None and case_key is not None:
+        assignments.mark_cases(connection, moment, run.assignment_id, run.id, {case_key: "done"})

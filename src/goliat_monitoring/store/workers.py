@@ -1,0 +1,165 @@
+"""Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
+
+import msgspec
+from sqlalchemy import Connection, Row, insert, select, update
+
+from goliat_monitoring.fleet.timing import LATE_BARE
+from goliat_monitoring.store import runs, tables
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.wire.agent import Facts
+from goliat_monitoring.wire.client import Heartbeat
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.ids import new_id
+
+workers = tables.workers
+
+
+def get(connection: Connection, worker_id: str) -> Row[tuple[object, ...]]:
+    """The worker's row. Raises `Refused` 404."""
+    row = connection.execute(select(workers).where(workers.c.id == worker_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such worker", worker_id)
+    return row
+
+
+def hear_heartbeat(connection: Connection, moment: Moment, beat: Heartbeat, ip: str) -> str:
+    """A bare client's heartbeat: register or refresh its worker. Returns the worker's id."""
+    machine_id = beat.machine_id or beat.ip_address
+    if not machine_id:
+        raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
+    known = Facts(
+        hostname=beat.hostname or "",
+        gpu_name=beat.gpu_name or "",
+        cpu_cores=max(beat.cpu_cores or 0, 0),
+        ram_bytes=round(max(beat.total_ram_gb or 0, 0) * 2**30),
+    )
+    return _hear_bare(connection, moment, machine_id, beat.hostname or "", ip, known)
+
+
+def register(
+    connection: Connection, moment: Moment, machine_id: str, hostname: str | None, label: str | None, ip: str
+) -> str:
+    """Register or rename a bare worker by hand."""
+    worker_id = _hear_bare(connection, moment, machine_id, hostname or "", ip, None, seen=False)
+    if label is not None:
+        rename(connection, moment, worker_id, label, "person")
+    return worker_id
+
+
+def of_machine(connection: Connection, moment: Moment, machine_id: str, ip: str) -> tuple[str, bool]:
+    """The worker that a message with only a machine id belongs to, and whether that is ambiguous.
+
+    Several live hostnames under one machine id (a shared address, several studies on one machine) are ambiguous: the
+    one with the newest live run is meant.
+    """
+    known = connection.execute(
+        select(workers).where(workers.c.machine_id == machine_id).order_by(workers.c.last_seen.desc())
+    ).all()
+    if not known:
+        return _hear_bare(connection, moment, machine_id, "", ip, None), False
+    live = [row for row in known if row.last_seen > moment.now - LATE_BARE and row.wish != "removed"]
+    if len(live) < 2:
+        return known[0].id, False
+    newest = runs.newest_live(connection, [row.id for row in live])
+    return (newest.worker_id if newest is not None else live[0].id), True
+
+
+def seen(connection: Connection, moment: Moment, worker_id: str, ip: str, skew: int | None = None) -> None:
+    """Note that something came from this worker; one that was removed is back."""
+    values: dict[str, object] = {"last_seen": moment.now, "ip": ip}
+    if skew is not None:
+        values["clock_skew"] = skew
+    connection.execute(update(workers).where(workers.c.id == worker_id).values(**values))
+    connection.execute(
+        update(workers).where(workers.c.id == worker_id, workers.c.wish == "removed").values(wish="active")
+    )
+    touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def rename(connection: Connection, moment: Moment, worker_id: str, label: str, actor: str) -> None:
+    """Change the name that people see. Raises `Refused` 404."""
+    get(connection, worker_id)
+    connection.execute(update(workers).where(workers.c.id == worker_id).values(label=label.strip()[:200]))
+    record(connection, moment.now, "worker_renamed", actor=actor, worker_id=worker_id, label=label)
+    touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def set_wish(connection: Connection, moment: Moment, worker_id: str, wish: str, actor: str) -> None:
+    """What people ask of a worker: `active`, `paused` or `draining`. Raises `Refused` 400 or 404."""
+    if wish not in ("active", "paused", "draining"):
+        raise Refused(400, "unknown wish", f"{wish!r}: use active, paused or draining")
+    get(connection, worker_id)
+    connection.execute(update(workers).where(workers.c.id == worker_id).values(wish=wish))
+    record(connection, moment.now, "worker_wish", actor=actor, worker_id=worker_id, wish=wish)
+    touch(connection, "fleet", f"worker:{worker_id}", "work")
+
+
+def remove(connection: Connection, moment: Moment, worker_id: str, *, force: bool, actor: str) -> None:
+    """Take a worker off the list. Its finished work stays; a live run needs `force` and is then given up as lost."""
+    get(connection, worker_id)
+    live = runs.newest_live(connection, [worker_id])
+    if live is not None:
+        if not force:
+            raise Refused(409, "this worker has a live run", f"stop run {live.id} first, or delete with force=true")
+        while live is not None:
+            runs.give_up(connection, moment, live.id, "its worker was deleted", actor)
+            live = runs.newest_live(connection, [worker_id])
+    connection.execute(update(workers).where(workers.c.id == worker_id).values(wish="removed"))
+    credentials, sessions = tables.credentials, tables.sessions
+    connection.execute(
+        update(credentials)
+        .where(credentials.c.worker_id == worker_id, credentials.c.revoked_at.is_(None))
+        .values(revoked_at=moment.now)
+    )
+    connection.execute(
+        update(sessions)
+        .where(sessions.c.worker_id == worker_id, sessions.c.ended_at.is_(None))
+        .values(ended_at=moment.now)
+    )
+    record(connection, moment.now, "worker_removed", actor=actor, worker_id=worker_id, force=force)
+    touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def _hear_bare(
+    connection: Connection,
+    moment: Moment,
+    machine_id: str,
+    hostname: str,
+    ip: str,
+    facts: Facts | None,
+    *,
+    seen: bool = True,
+) -> str:
+    """Find, complete or create the worker (machine id, hostname)."""
+    own = select(workers).where(workers.c.machine_id == machine_id)
+    row = connection.execute(own.where(workers.c.hostname == hostname)).one_or_none()
+    if row is None and hostname:
+        # Messages came before the first heartbeat: now the hostname is known.
+        row = connection.execute(own.where(workers.c.hostname == "")).one_or_none()
+    values: dict[str, object] = {"hostname": hostname, "ip": ip, "wish": "active"}
+    if facts is not None:
+        values["facts"] = msgspec.json.encode(facts).decode()
+    if row is None:
+        worker_id = new_id()
+        connection.execute(
+            insert(workers).values(
+                id=worker_id,
+                kind="bare",
+                machine_id=machine_id,
+                last_seen=moment.now,
+                created_at=moment.now,
+                **values,
+            )
+        )
+        record(connection, moment.now, "worker_appeared", worker_id=worker_id, machineId=machine_id, hostname=hostname)
+    else:
+        worker_id = row.id
+        if row.wish != "removed":
+            del values["wish"]
+        if seen:
+            values["last_seen"] = moment.now
+        connection.execute(update(workers).where(workers.c.id == worker_id).values(**values))
+    touch(connection, "fleet", f"worker:{worker_id}")
+    return str(worker_id)
