@@ -28,7 +28,7 @@ def result_paths(case: Case) -> list[str]:
     """
     study_type, phantom, _, folder = case.relative_path.split("/")
     folders = [folder]
-    old = _old_order(case.placement)
+    old = old_placement(case.placement)
     tag = folder[len(case.placement) :]
     folders += [name for name in ((old + tag, case.placement, old) if old else (case.placement,)) if name]
     tones = [case.frequency, *(case.frequency.split("+") if "+" in case.frequency else ())]
@@ -95,8 +95,8 @@ def key_of_path(relative_path: str) -> str | None:
     return f"{parts[0].lower()}/{parts[1]}/{placement}"
 
 
-def _old_order(placement: str) -> str | None:
-    """GOLIAT 1.3: environmental_<polarization>_<direction>."""
+def old_placement(placement: str) -> str | None:
+    """The folder of a far-field placement in GOLIAT 1.3, environmental_<polarization>_<direction>; None for others."""
     if not placement.startswith("environmental_"):
         return None
     direction, separator, polarization = placement.removeprefix("environmental_").rpartition("_")
