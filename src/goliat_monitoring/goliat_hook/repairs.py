@@ -1,0 +1,68 @@
+"""Where GOLIAT fails outside of Windows, or with newer libraries, put right in its own modules and nowhere else."""
+
+from __future__ import annotations
+
+import functools
+import os
+from types import ModuleType
+from typing import Any
+
+from .notes import note
+from .settings import Settings
+
+
+def give_altsep(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
+    """Gives the upload of results an `os.altsep`.
+
+    It is None outside of Windows, where GOLIAT adds it to a text: the TypeError keeps every result from being
+    uploaded, and the simulation is called failed although its results are there. The code sits in different functions
+    in 1.3, 1.4 and 1.5, so this module gets its own view of `os`; the real one stays as it is.
+    """
+    if os.altsep is None and getattr(module, "os", None) is os:
+        module.os = _OsWithAltsep()  # type: ignore[attr-defined]
+
+
+class _OsWithAltsep(ModuleType):
+    altsep = os.sep
+
+    def __init__(self) -> None:
+        super().__init__("os", os.__doc__)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+
+def forgive_pie_charts(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
+    """Keeps a pie chart that cannot be drawn from silencing the estimates of the time that is left.
+
+    From matplotlib 3.11 on, `Axes.pie` returns an object without a length, GOLIAT asks for its length, and the
+    message that was being handled is never forwarded. The charts get the tuple they expect; should that fail too,
+    only the chart is lost.
+    """
+    manager: Any = module.PieChartsManager
+    original = manager.update
+
+    @functools.wraps(original)
+    def update(self: Any, *args: Any, **options: Any) -> None:
+        try:
+            for axes in getattr(self, "axes", ()):
+                _return_tuple_from_pie(axes)
+            original(self, *args, **options)
+        except Exception as error:  # noqa: BLE001  # see above: the message matters more than its picture
+            note(f"no pie chart: {error!r}")
+
+    manager.update = update
+
+
+def _return_tuple_from_pie(axes: Any) -> None:
+    if "pie" in vars(axes):
+        return
+    pie = axes.pie
+
+    def pie_as_tuple(*args: Any, **options: Any) -> Any:
+        result = pie(*args, **options)
+        if hasattr(result, "__len__"):
+            return result
+        return tuple(result) if hasattr(result, "__iter__") else (result.wedges, *getattr(result, "texts", ()))
+
+    axes.pie = pie_as_tuple
