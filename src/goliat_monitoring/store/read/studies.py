@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from goliat_monitoring.fleet.states import study_state
+from goliat_monitoring.fleet.states import AssignmentState, study_state
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
@@ -214,6 +214,10 @@ def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tupl
 def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> StudySummary:
     shares = list(shares)
     counts = {state: count for state, _, _, count in shares if count}
+    known: dict[AssignmentState, int] = {}
+    for state, count in counts.items():
+        key = AssignmentState.RUNNING if state == "ASSIGNED" else AssignmentState(state)
+        known[key] = known.get(key, 0) + count
     weight = sum(share[1] for share in shares)
     done = sum(share[2] for share in shares)
     total = sum(counts.values())
@@ -223,7 +227,7 @@ def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> 
         id=row.id,
         name=row.name,
         description=row.description,
-        state=study_state(counts, paused=row.paused, cancelled=row.cancelled),
+        state=study_state(known, paused=row.paused, cancelled=row.cancelled),
         priority=row.priority,
         paused=row.paused,
         cancelled=row.cancelled,

@@ -4,6 +4,7 @@ import msgspec
 from sqlalchemy import Connection, Row, select
 
 from goliat_monitoring.fleet.presence import presence, worker_state
+from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.runs import RunSummary, newest_per_worker, worker_name
 from goliat_monitoring.wire.agent import Facts
@@ -86,7 +87,8 @@ def _nearness(worker: WorkerView) -> tuple[int, int, int]:
 
 
 def _view(row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike: list[str]) -> WorkerView:
-    live = run is not None and run.live
+    last = None if run is None else RunState(run.state)
+    live = last is not None and not last.terminal
     return WorkerView(
         id=row.id,
         kind=row.kind,
@@ -102,7 +104,7 @@ def _view(row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike:
         clock_skew=row.clock_skew,
         last_seen=row.last_seen,
         created_at=row.created_at,
-        state=worker_state(row.wish, run.state if run and live else None, run.state if run and not live else None),
+        state=worker_state(row.wish, last if live else None, None if live else last),
         presence=presence(row.kind, row.last_seen, now),
         run=run,
         ambiguous=[other for other in alike if other != row.id] if row.id in alike else [],

@@ -1,0 +1,69 @@
+"""What every handler may need, made once at start: settings, database, file storage, clock and the hub of changes."""
+
+import time
+from collections.abc import Callable
+
+from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.settings import Settings
+from goliat_monitoring.store.database import Database
+from goliat_monitoring.store.migrate import migrate
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.storage import Storage
+from goliat_monitoring.store.tables import server_facts
+from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.ids import new_id
+
+Clock = Callable[[], int]
+
+
+def wall_clock() -> int:
+    """UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+class Services:
+    """Open from `open` to `close`."""
+
+    def __init__(self, settings: Settings, clock: Clock = wall_clock) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.hub = Hub()
+        self.epoch = new_id()
+        self.quiet_until = 0
+        self.db: Database
+        self.storage: Storage
+
+    def open(self) -> None:
+        """Bring the schema up to date, start the writer. Raises `Refused` with a text that says what to do."""
+        settings = self.settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        migrate(settings.database_url)
+        self.storage = Storage(settings.storage_url, settings.data_dir / "incoming")
+        self.db = Database(settings.database_url, self.hub.publish)
+        self._begin_epoch()
+        self.db.start()
+        self.keep_quiet()
+
+    def close(self) -> None:
+        """Commit what was accepted and let go of everything."""
+        self.hub.close()
+        self.db.close()
+
+    def moment(self) -> Moment:
+        """Now, with the windows in force."""
+        return Moment(
+            now=self.clock(),
+            reorder_window=round(self.settings.reorder_window_s * SECOND),
+            judge_delay=round(self.settings.judge_delay_s * SECOND),
+            quiet_until=self.quiet_until,
+        )
+
+    def keep_quiet(self) -> None:
+        """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""
+        self.quiet_until = self.clock() + round(self.settings.quiet_s * SECOND)
+
+    def _begin_epoch(self) -> None:
+        """Each start is another epoch: a database that was put back from a backup is never taken for the old one."""
+        with self.db.engine.begin() as connection:
+            connection.execute(server_facts.delete().where(server_facts.c.name == "epoch"))
+            connection.execute(server_facts.insert().values(name="epoch", value=self.epoch))
