@@ -16,7 +16,9 @@ from goliat_monitoring.simulator.surroundings import Surroundings
 
 # (field name, file name or None for a text field, content type or "", content)
 Part = tuple[str, str | None, str, bytes]
+ID_HEADER = "X-Goliat-Hook-Id"
 _numbers = itertools.count()
+_started = time.time_ns()
 
 
 def post_json(to: Surroundings, path: str, body: object, timeout: float) -> bool:
@@ -48,12 +50,15 @@ def post(to: Surroundings, path: str, content_type: str, body: bytes, timeout: f
         connection = http.client.HTTPSConnection(host, port, timeout=timeout, context=ssl.create_default_context())
     else:
         connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    # By the id the relay drops a spooled request that it had taken after all.
+    request_id = f"{_started:x}-{os.getpid()}-{next(_numbers)}"
+    headers = _headers(to, content_type) | {ID_HEADER: request_id}
     try:
-        connection.request("POST", base.path.rstrip("/") + path, body, _headers(to, content_type))
+        connection.request("POST", base.path.rstrip("/") + path, body, headers)
         answer = connection.getresponse()
         answer.read()
     except (OSError, http.client.HTTPException):
-        return to.spool is not None and _spool(to.spool, path, content_type, body)
+        return to.spool is not None and _spool(to.spool, path, content_type, body, request_id)
     else:
         return answer.status == 200
     finally:
@@ -71,14 +76,15 @@ def _headers(to: Surroundings, content_type: str) -> dict[str, str]:
     return headers
 
 
-def _spool(folder: Path, path: str, content_type: str, body: bytes) -> bool:
+def _spool(folder: Path, path: str, content_type: str, body: bytes, request_id: str) -> bool:
     """One file a request, named so that names sort by time; renamed into place so that none is seen half."""
-    head = {"method": "POST", "path": path, "headers": {"content-type": content_type}, "time": time.time()}
-    name = f"{time.time_ns():020d}-{os.getpid()}-{next(_numbers)}.req"
+    now = time.time_ns()
+    head = {"method": "POST", "path": path, "headers": {"content-type": content_type}, "time": now / 1e9}
+    name = f"{now:020d}-{os.getpid()}-{next(_numbers)}.req"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f"{name}.part"
-        part.write_bytes(json.dumps(head).encode() + b"\n" + body)
+        part.write_bytes(json.dumps({**head, "id": request_id}).encode() + b"\n" + body)
         part.replace(folder / name)
     except OSError:
         return False

@@ -66,6 +66,7 @@ class Simulation:
             self._narrator.say("Project already done, skipping.", "success", "ProjectManager.create_or_open_project")
             self._report(cached=True)
             return
+        self._report(cached=False)
         if phases.do_setup:
             self._setup()
         if phases.do_run:
@@ -157,7 +158,6 @@ class Simulation:
         narrator.say("    - Metadata extraction completed.", "success")
         self._folder.write_metadata(run_done=True, extract_done=True)
         self._end("extract", "Extract", "extract_results_total", started)
-        self._report(cached=False)
         self._upload()
         narrator.stage("Extracting Results", 1)
 
@@ -174,7 +174,7 @@ class Simulation:
             self._narrator.mutter("Failed to upload results", "warning", origin)
 
     def _report(self, *, cached: bool) -> None:
-        """Tell the agent that this folder is complete."""
+        """Tell the agent of which configuration this folder is, as soon as that is decided."""
         done = {
             "path": str(self._folder.path),
             "relative_path": self._case.relative_path,

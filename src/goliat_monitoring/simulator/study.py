@@ -86,6 +86,7 @@ class Study:
         outcome = "successfully" if code == 0 else "with errors"
         self._narrator.tell("finished", message=f"Study finished {outcome}")
         self._to.leave("finished", str(time.time()))
+        self._to.leave("study-exit", str(code))
         self._clock.wait(3)
         return code
 
