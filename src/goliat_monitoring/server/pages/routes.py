@@ -1,23 +1,46 @@
 """All routes of the dashboard."""
 
 from litestar import Router
+from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 
+from goliat_monitoring.server.pages import overview, runs, studies, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
+from goliat_monitoring.server.pages.show import problem_page
+from goliat_monitoring.wire.errors import Refused
 
 
 def page_routes() -> list[HTTPRouteHandler | Router]:
     """Pages, their fragments and their static files. They need `services` in the app's state."""
-    return [static_files()]
+    pages = Router(
+        path="/",
+        route_handlers=[
+            overview.overview,
+            overview.overview_fragment,
+            workers.workers_list,
+            workers.workers_fragment,
+            workers.worker,
+            workers.worker_fragment,
+            studies.studies_list,
+            studies.studies_fragment,
+            studies.study,
+            studies.study_fragment,
+            runs.run,
+            runs.run_fragment,
+        ],
+        exception_handlers={Refused: problem_page},
+        include_in_schema=False,
+    )
+    return [pages, static_files()]
 
 
 def static_files() -> Router:
-    """Style, scripts and icons, below an address that changes with them."""
+    """Style, scripts and icons, below an address that changes with them, so they may be kept for ever."""
     return create_static_files_router(
         path=STATIC_URL,
         directories=[STATIC],
         name="static",
         include_in_schema=False,
-        cache_control=None,
+        cache_control=CacheControlHeader(max_age=31_536_000, immutable=True, public=True),
     )

@@ -181,11 +181,14 @@ def run_summary(connection: Connection, run_id: str) -> RunSummary:
 
 def newest_per_worker(connection: Connection) -> dict[str, RunSummary]:
     """For each worker its newest live run, else its newest run. The cost does not grow with past runs."""
+    # An alias: the same table inside and outside would be taken for one.
+    past = runs.alias("past")
     newest = (
-        select(runs.c.id)
-        .where(runs.c.worker_id == workers.c.id)
-        .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
+        select(past.c.id)
+        .where(past.c.worker_id == workers.c.id)
+        .order_by(past.c.claimed_at.desc(), past.c.id.desc())
         .limit(1)
+        .correlate(workers)
         .scalar_subquery()
     )
     found: dict[str, RunSummary] = {}
@@ -213,8 +216,8 @@ def get_run(connection: Connection, run_id: str) -> RunDetail:
         sign = Sign(**{name: getattr(row, name) for name in Sign.__struct_fields__})
         if sign.case_key in keys:
             by_key.setdefault(sign.case_key or "", []).append(sign)
-        elif sign.ordinal in ordinals:
-            signs.setdefault(sign.ordinal, []).append(sign)
+        elif sign.ordinal is not None and sign.ordinal + 1 in ordinals:  # signs count from 0, simulations from 1
+            signs.setdefault(sign.ordinal + 1, []).append(sign)
         else:
             loose.append(sign)
     return RunDetail(

@@ -1,0 +1,43 @@
+"""Fragments rendered once for all viewers: whatever was rendered since the last change is handed out again."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+
+from goliat_monitoring.server.live.hub import Hub
+
+# Title and HTML.
+Rendered = tuple[str, str]
+# Presence and age move on without any change in the database.
+FRESH = 3.0
+KEPT = 256
+
+
+class Fragments:
+    """Keeps the newest text of each fragment. Used on one event loop."""
+
+    def __init__(self) -> None:
+        self._texts: OrderedDict[str, tuple[int, float, Rendered]] = OrderedDict()
+        self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
+
+    async def get(
+        self, hub: Hub, key: str, topics: tuple[str, ...], render: Callable[[], Awaitable[Rendered]]
+    ) -> Rendered:
+        """The fragment `key`, which shows `topics`. Many who ask at once wait for one rendering."""
+        lock = self._locks.setdefault(key, asyncio.Lock())
+        async with lock:
+            # Taken before the database is read: a change in between makes the text old, never wrongly new.
+            mark = hub.mark(topics)
+            known = self._texts.get(key)
+            if known is not None and known[0] == mark and time.monotonic() - known[1] < FRESH:
+                self._texts.move_to_end(key)
+                return known[2]
+            text = await render()
+            self._texts[key] = (mark, time.monotonic(), text)
+            self._texts.move_to_end(key)
+        while len(self._texts) > KEPT:
+            self._texts.popitem(last=False)
+        while len(self._locks) > 4 * KEPT:
+            self._locks.popitem(last=False)
+        return text

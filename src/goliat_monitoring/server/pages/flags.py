@@ -1,0 +1,77 @@
+"""What is odd about a worker or a run, beside its state, and how much it deserves to be seen."""
+
+from goliat_monitoring.fleet import timing
+from goliat_monitoring.server.pages.numbers import span
+from goliat_monitoring.server.pages.words import Sign, sign
+from goliat_monitoring.store.read.runs import RunSummary
+from goliat_monitoring.store.read.workers import WorkerView
+
+# Beyond this a machine's clock makes its times misleading.
+CLOCK_OFF = 60 * timing.SECOND
+
+ADVICE = {
+    "ambiguous_identity": "Several machines speak under one machine id, so nobody can tell which one is meant. "
+    "Run the agent on each of them: it gives every machine an identity of its own.",
+    "clock_off": "This machine's clock is off by {skew}. Times of its lines are its own. Set its clock.",
+    "disk_low": "This machine's disk is nearly full. Free space, or results may be delayed.",
+    "stalled": "No sign of the study for half an hour: the solver may run long, or wait for a licence.",
+    "silent_claim": "The assignment was claimed and nothing was heard since. GOLIAT may never have started.",
+}
+
+
+def run_flags(run: RunSummary, now: int) -> list[str]:
+    """Flags of one run."""
+    if not run.live:
+        return []
+    if run.state == "claimed":
+        return ["silent_claim"] if now - run.claimed_at > timing.FIRST_SIGN else []
+    life = run.last_life_at or run.first_sign_at or run.claimed_at
+    return ["stalled"] if now - life > timing.STALLED else []
+
+
+def worker_flags(worker: WorkerView, now: int) -> list[str]:
+    """Flags of a worker and of the run it carries."""
+    found = run_flags(worker.run, now) if worker.run is not None else []
+    if worker.ambiguous:
+        found.append("ambiguous_identity")
+    if worker.clock_skew is not None and abs(worker.clock_skew) > CLOCK_OFF:
+        found.append("clock_off")
+    return found + [note for note in worker.notes if note not in found]
+
+
+def advice(worker: WorkerView, flags: list[str]) -> list[str]:
+    """What a person can do about each flag."""
+    skew = span(abs(worker.clock_skew or 0) / timing.SECOND)
+    return [ADVICE[flag].format(skew=skew) for flag in flags if flag in ADVICE]
+
+
+def presence_sign(worker: WorkerView, now: int) -> Sign:
+    """Whether a worker is heard; one that is not though it holds a run is a warning."""
+    plain = sign("presence", worker.presence)
+    if worker.presence == "offline" and worker.run is not None and worker.run.live:
+        silent = span((now - worker.last_seen) // timing.MINUTE * 60)
+        return Sign(plain.icon, f"Offline {silent}, was running", "warn")
+    return plain
+
+
+def holds(worker: WorkerView) -> bool:
+    """Whether a run of this worker is not over."""
+    return worker.run is not None and worker.run.live
+
+
+def rank(worker: WorkerView, flags: list[str]) -> tuple[int, int, str]:
+    """Order of workers, worst first: lost with a run, error, odd, running with errors, running, idle, gone."""
+    live = holds(worker)
+    if worker.presence == "offline":
+        place = 0 if live else 7
+    elif worker.state == "error":
+        place = 1
+    elif worker.presence == "late":
+        place = 2
+    elif flags:
+        place = 3
+    elif live:
+        place = 4 if worker.run is not None and worker.run.errors else 5
+    else:
+        place = 6
+    return place, -(worker.run.errors if live and worker.run is not None else 0), worker.name.casefold()

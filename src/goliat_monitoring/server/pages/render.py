@@ -1,0 +1,56 @@
+"""Turning views into HTML. Every text is escaped and made visible on its way out, whoever wrote it."""
+
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from goliat_monitoring.server.pages import numbers, words
+from goliat_monitoring.server.pages.assets import BUILD, STATIC_URL, TEMPLATES
+from goliat_monitoring.wire.clock import iso
+
+
+def _visible(value: Any) -> Any:
+    # Markup comes from our own templates; every other text may come from a machine.
+    return numbers.shown(value) if type(value) is str else value
+
+
+def moment(micros: int | None, kind: str = "ago") -> str | Markup:
+    """A time in UTC that the page's script makes relative (`ago`, `since`) or local (`at`, `clock`)."""
+    if micros is None:
+        return "\N{EN DASH}"
+    stamp = iso(micros)
+    # Readable as it stands, without the script.
+    text = stamp[11:19] if kind == "clock" else f"{stamp[:10]} {stamp[11:16]} UTC"
+    return Markup('<time datetime="{}" data-as="{}">{}</time>').format(stamp, kind, text)
+
+
+def environment() -> Environment:
+    """The template environment of the dashboard."""
+    env = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    env.globals.update(
+        STATIC=STATIC_URL,
+        BUILD=BUILD,
+        sign=words.sign,
+        run_sign=words.run_sign,
+        percent=numbers.whole_percent,
+        plural=numbers.plural,
+    )
+    env.filters.update(moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
+    return env
+
+
+TEMPLATE = environment()
+
+
+def render(template: str, **context: object) -> str:
+    """The text of one template."""
+    return TEMPLATE.get_template(template).render(**context)

@@ -1,0 +1,242 @@
+"""One run: outcome and reason, progress, evidence, screenshots, files, and the live log below."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from litestar import Request, Response, get
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.pages.flags import run_flags
+from goliat_monitoring.server.pages.numbers import plural, span
+from goliat_monitoring.server.pages.render import moment, render
+from goliat_monitoring.server.pages.show import Page, fragment, whole
+from goliat_monitoring.server.pages.words import run_sign
+from goliat_monitoring.store.read.logs import LogLine, first_error, newest_lines
+from goliat_monitoring.store.read.overview import assignment_state
+from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run
+from goliat_monitoring.store.read.studies import CaseView, list_cases
+from goliat_monitoring.wire.clock import SECOND
+
+LINES_SHOWN = 1000
+# Characters of log text in the page itself; what is cut off or left out is a click away.
+LOG_BUDGET = 120_000
+LONGEST_LINE = 2000
+FILES_SHOWN = 1000
+KINDS = {
+    "sim_started": "started",
+    "run_done": "solved",
+    "extracted": "extracted",
+    "cached": "already there",
+    "result": "result arrived",
+    "error": "error",
+    "fatal": "fatal error",
+    "process_failed": "process failed",
+    "memory_error": "memory error",
+    "cancelled": "cancelled",
+    "finished": "finished",
+}
+
+
+class Case(NamedTuple):
+    """One row of the evidence table. `heard`: what speaks for or against it. `took`: seconds."""
+
+    ordinal: int
+    name: str
+    state: str
+    heard: str
+    took: float | None
+
+
+class File(NamedTuple):
+    """A file to download."""
+
+    path: str
+    href: str
+    size: int
+    version: int
+    late: bool
+    at: int
+
+
+class Shot(NamedTuple):
+    """The newest picture of a tab."""
+
+    tab: str
+    href: str
+    at: int
+
+
+class Loose(NamedTuple):
+    """Evidence about no single simulation."""
+
+    kind: str
+    text: str
+    sender_at: int
+
+
+def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """What a run's page shows beside the log. Raises `Refused` 404."""
+    detail = get_run(connection, run_id)
+    run = detail.summary
+    state = assignment_state(connection, run.assignment_id)
+    shown = run_sign(run.state, state, run.attempt)
+    expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
+    cases = evidence(detail.simulations, expected, run)
+    return {
+        "title": f"{run.study_name} #{run.index}" if run.study_name is not None else f"Run on {run.worker_name}",
+        "it": run,
+        "shown": shown,
+        "marks": run_flags(run, now),
+        "outcome": outcome(run, state),
+        # Searched for only when there is one: it reads the log up to it.
+        "error_line": first_error(connection, run_id) if run.errors else None,
+        "facts": facts(run),
+        "cases": cases,
+        "done": sum(case.state == "done" for case in cases),
+        "loose": [Loose(KINDS.get(sign.kind, sign.kind), sign.text, sign.sender_at) for sign in detail.evidence[-20:]],
+        "screenshots": [
+            Shot(it.tab, f"/api/runs/{quote(run_id)}/screenshots/{quote(it.id)}", it.received_at)
+            for it in detail.screenshots
+        ],
+        "files": files(detail),
+        "bytes": sum(it.size for it in detail.artifacts),
+    }
+
+
+def outcome(run: RunSummary, assignment: str | None) -> str:
+    """One sentence: how it stands or how it ended, and what follows."""
+    took = span(((run.ended_at or run.claimed_at) - run.claimed_at) / SECOND)
+    match run.state:
+        case "claimed":
+            text = "Claimed. GOLIAT has not spoken yet; Sim4Life may take some minutes to start."
+        case "running":
+            text = "Running."
+        case "unreachable":
+            text = "Not heard, so nobody knows whether it still computes. It goes on when it is heard again."
+        case "succeeded":
+            text = f"Succeeded after {took}."
+        case "lost":
+            text = f"Lost after {took}."
+        case other:
+            text = f"{other.replace('_', ' ').capitalize()} after {took}."
+    if run.live:
+        return text
+    follows = {
+        "PENDING": " Its work waits for another try.",
+        "RUNNING": " Another try is under way.",
+        "COMPLETED": "" if run.state == "succeeded" else " A later try completed the work.",
+        "FAILED": " Nothing follows by itself: a person must act.",
+    }
+    return text + follows.get(assignment or "", "")
+
+
+def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: RunSummary) -> list[Case]:
+    """A row for each case that is known, expected ones that have not begun included, in their order."""
+    rows: list[Case] = []
+    by_key = {it.case_key: it for it in simulations if it.case_key}
+    for case in expected:
+        begun = by_key.pop(case.case_key, None)
+        name = case.details or case.case_key
+        if begun is not None:
+            rows.append(_case(begun, name)._replace(ordinal=case.ordinal + 1))
+        elif case.state == "done":
+            heard = "proven by this run" if case.run_id == run.id else "proven by another try"
+            rows.append(Case(case.ordinal + 1, name, "done", heard, None))
+        else:
+            rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
+    known = {case.case_key for case in expected}
+    rows.extend(
+        _case(it, it.details or it.case_key or f"simulation {it.ordinal}")
+        for it in simulations
+        if it.case_key not in known and not (expected and it.case_key is None)
+    )
+    return rows
+
+
+def _case(it: Simulation, name: str) -> Case:
+    kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
+    heard = ", ".join(f"{kind} \N{MULTIPLICATION SIGN} {count}" if count > 1 else kind for kind, count in kinds.items())
+    why = it.why or _last_trouble(it.evidence)
+    took = None
+    if it.started_sender_at is not None and it.ended_sender_at is not None:
+        took = (it.ended_sender_at - it.started_sender_at) / SECOND
+    return Case(it.ordinal, name, it.state, "; ".join(part for part in (why, heard) if part), took)
+
+
+def _last_trouble(signs: list[Sign]) -> str:
+    return next((sign.text for sign in reversed(signs) if sign.kind in ("error", "fatal", "memory_error")), "")
+
+
+def facts(run: RunSummary) -> list[tuple[str, Any]]:
+    """(name, value) about the run itself."""
+    found: list[tuple[str, Any]] = [
+        ("Claimed", moment(run.claimed_at)),
+        ("First heard", moment(run.first_sign_at)),
+        ("Last heard", moment(run.last_sign_at)),
+        ("Ended", moment(run.ended_at) if run.ended_at else ""),
+        ("Exit code", str(run.exit_code) if run.exit_code is not None else ""),
+        ("Lines", str(run.line_count)),
+        ("Reports by", "agent" if run.kind == "agent" else "GOLIAT alone, without an agent"),
+        ("Id", run.id),
+    ]
+    return [(name, value) for name, value in found if value]
+
+
+def files(detail: RunDetail) -> list[File]:
+    """The files of a run, newest version of each first."""
+    return [
+        File(
+            f"{it.relative_path}/{it.filename}" if it.relative_path else it.filename,
+            f"/api/artifacts/{quote(it.id)}",
+            it.size,
+            it.version,
+            it.late,
+            it.received_at,
+        )
+        for it in detail.artifacts[:FILES_SHOWN]
+    ]
+
+
+def log(run_id: str, connection: Connection) -> Mapping[str, Any]:
+    """The newest lines, for the page as it is first shown."""
+    page = newest_lines(connection, run_id, LINES_SHOWN)
+    kept: list[LogLine] = []
+    budget = LOG_BUDGET
+    for line in reversed(page.lines):
+        text = line.text
+        if len(text) > LONGEST_LINE:
+            text = f"{text[:LONGEST_LINE]} … {plural(len(text) - LONGEST_LINE, 'more character')}"
+        budget -= len(text) + 60
+        if budget < 0 and kept:
+            break
+        kept.append(LogLine(n=line.n, time=line.time, level=line.level, source=line.source, text=text, late=line.late))
+    return {"run_id": run_id, "lines": kept[::-1], "total": page.total}
+
+
+def one_page(run_id: str) -> Page:
+    """One run."""
+    return Page(
+        nav="studies",
+        fragment=f"/fragments/runs/{run_id}",
+        template="run.html",
+        topics=(f"run:{run_id}",),
+        load=partial(load, run_id),
+        stream=(f"log:{run_id}",),
+        script="log.js",
+    )
+
+
+@get("/runs/{run_id:str}")
+async def run(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+    """One run with its log."""
+    found = await request.app.state.services.db.read(partial(log, run_id))
+    return await whole(request, one_page(run_id), render("log.html", **found))
+
+
+@get("/fragments/runs/{run_id:str}")
+async def run_fragment(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+    """Its live part."""
+    return await fragment(request, one_page(run_id))

@@ -1,0 +1,125 @@
+"""How every page is served: a shell around one fragment, rendered once for all viewers and fetched again on events."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+from litestar import MediaType, Request, Response
+from markupsafe import Markup
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.pages.cache import Fragments
+from goliat_monitoring.server.pages.render import moment, render
+from goliat_monitoring.wire.clock import iso
+from goliat_monitoring.wire.errors import Refused
+
+VERSION = version("goliat-monitoring")
+# Nothing from elsewhere, nothing inline. Screenshots and icons are our own addresses.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+Load = Callable[[Connection, int], Mapping[str, Any]]
+FRAGMENTS = Fragments()
+
+
+@dataclass(frozen=True)
+class Page:
+    """One live page. `load` reads what `template` shows; its `title` names the page. `topics` make it fetch itself.
+
+    `fragment`: the address of its live part, also its key among the fragments kept.
+    """
+
+    nav: str
+    fragment: str
+    template: str
+    topics: tuple[str, ...]
+    load: Load
+    stream: tuple[str, ...] = field(default=())
+    script: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What a command to copy needs to know. `here_only`: only this machine can reach the server."""
+
+    url: str
+    token: str
+    here_only: bool
+
+
+def server_of(request: Request[Any, Any, Any]) -> Server:
+    """The server as the viewer reached it."""
+    settings = request.app.state.services.settings
+    token = " --token YOUR_TOKEN" if settings.admin_token else ""
+    return Server(str(request.base_url).rstrip("/"), token, settings.open_to_this_machine)
+
+
+async def fragment(request: Request[Any, Any, Any], page: Page) -> Response[str]:
+    """The live part of a page alone."""
+    _, text = await _body(request, page)
+    return Response(text, media_type=MediaType.HTML, headers=HEADERS)
+
+
+async def whole(request: Request[Any, Any, Any], page: Page, below: str = "") -> Response[str]:
+    """The page. `below`: HTML after the live part, which keeps itself up to date."""
+    services = request.app.state.services
+    # Before anything is read, so that the stream tells of whatever changes from here on.
+    stamp = services.hub.stamp()
+    title, body = await _body(request, page)
+    kinds = sorted({topic.partition(":")[0] for topic in page.topics} | {"refresh"})
+    trigger = ", ".join([*(f"sse:{kind} from:body" for kind in kinds), "every 20s"])
+    text = _shell(
+        services.clock(),
+        title=title,
+        nav=page.nav,
+        stamp=stamp,
+        topics=",".join([*page.topics, *page.stream]),
+        fragment=page.fragment,
+        trigger=trigger,
+        body=Markup(body),  # noqa: S704 - rendered by our own template
+        below=Markup(below),  # noqa: S704 - likewise
+        script=page.script,
+    )
+    return Response(text, media_type=MediaType.HTML, headers=HEADERS)
+
+
+def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[str]:
+    """A refusal as a page for people."""
+    body = render("error.html", title=refused.error.capitalize(), details=refused.details)
+    text = _shell(
+        request.app.state.services.clock(),
+        title=refused.error.capitalize(),
+        nav="",
+        stamp="",
+        topics="",
+        fragment="",
+        trigger="",
+        body=Markup(body),  # noqa: S704 - rendered by our own template
+        below="",
+        script="",
+    )
+    return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=refused.status)
+
+
+def _shell(now: int, **parts: object) -> str:
+    return render("page.html", version=VERSION, now=iso(now), now_text=moment(now, "at"), **parts)
+
+
+async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
+    services = request.app.state.services
+    server = server_of(request)
+
+    async def make() -> tuple[str, str]:
+        now = services.clock()
+        found = await services.db.read(lambda connection: page.load(connection, now))
+        return found["title"], render(page.template, server=server, now=now, **found)
+
+    return await FRAGMENTS.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)
