@@ -257,7 +257,7 @@ def test_weights_of_the_published_far_field_study(phantom: str, frequency: str, 
 
 def test_near_field_weights_follow_the_campaign() -> None:
     cost = case_cost({"study_type": "near_field"}, "duke", "900")
-    assert cost == CaseCost(132.0, 679 * 4 / 3)
+    assert cost == CaseCost(132.0, 679 * (4 / 3))
 
 
 def test_a_faster_gpu_and_a_fuller_grid_cost_less() -> None:
