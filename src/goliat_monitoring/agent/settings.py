@@ -50,12 +50,12 @@ class Limits:
 
     # Freed for the outbox when the disk is full.
     reserve: int = 64 * MIB
-    # Below this the agent claims nothing, and drops samples and verbose lines that wait to be sent.
+    # Below this the agent claims nothing and gives up screenshots and samples.
     disk_low: int = 1024 * MIB
     # Below this the reserve is given up and verbose lines are no longer kept.
     disk_critical: int = 128 * MIB
     kept_outbox: int = 512 * MIB
-    message: int = 32 * MIB
+    message: int = 8 * MIB
     screenshot: int = 4 * MIB
 
 
@@ -85,10 +85,9 @@ def parse_command(text: str, *, windows: bool | None = None) -> list[str]:
     Raises ValueError where nothing is left or a quote is not closed.
     """
     windows = sys.platform == "win32" if windows is None else windows
+    words = shlex.split(text, posix=not windows)
     if windows:
-        words = [word.strip('"') for word in shlex.split(text, posix=False)]
-    else:
-        words = shlex.split(text)
+        words = [word.strip('"') for word in words]
     if not words or not words[0]:
         raise ValueError("the GOLIAT command is empty")
     return words
