@@ -41,7 +41,7 @@ def judge(
     exit_code: int | None,
     ended_by: EndedBy,
 ) -> Judged:
-    """How the run ended; the same for any order of `signs`.
+    """How the run ended; the same for any order of `signs`, and for repeated ones.
 
     `expected`: its cases, empty where the config could not be resolved; then `expected_total` and the totals that
     GOLIAT announced say how many there must be. `exit_code`: of the GOLIAT process, None if not known (bare client).
@@ -57,7 +57,8 @@ def judge(
     6. A case not proven and an exit code other than 0, or an end that nobody announced: failed.
     7. Otherwise finished_with_errors, with a reason that begins with "unproven" where no error was seen.
     """
-    ordered = sorted(signs, key=_order)
+    # A sign that was stored twice is one sign.
+    ordered = sorted(set(signs), key=_order)
     slots, loose = slots_of(expected, expected_total, ordered)
     heard_end = ended_by == "finished" or any(sign.kind is SignKind.FINISHED for sign in ordered)
     cases = {slot.key: verdict(slot, phases, ended=heard_end or exit_code == 0) for slot in slots.listed}

@@ -33,7 +33,8 @@ def verdict(slot: Slot, phases: Phases, ended: bool) -> CaseVerdict:
     With extraction: proof is its result, the extraction's end, or the cache. Without: the end of the run phase.
     Without both: its announcement, in a study that ended and named no error. A later proof outweighs earlier errors,
     a result any error, with these exceptions, where GOLIAT reports an end that was none: a tone that could not be
-    extracted, a phase that left no files, a run that failed (only the solver's own lines heal there).
+    extracted, a phase that left no files, a run that failed (only the solver's own lines heal there). The end of a
+    phase that may be the next simulation's proves nothing.
     """
     proof, since = _proof(slot, phases, ended)
     for sign in slot.signs:
@@ -62,6 +63,8 @@ def _proof(slot: Slot, phases: Phases, ended: bool) -> tuple[SignKind | None, in
     kinds = [SignKind.RESULT, SignKind.CACHED, SignKind.EXTRACTED]
     if phases.do_run and (phases.only_write_input or not phases.do_extract):
         kinds.append(SignKind.RUN_DONE)
+    if slot.doubtful:
+        kinds = [SignKind.RESULT, SignKind.CACHED]
     for kind in kinds:
         times = [sign.at for sign in slot.signs if sign.kind is kind]
         if times:
@@ -74,7 +77,7 @@ def _proof(slot: Slot, phases: Phases, ended: bool) -> tuple[SignKind | None, in
 
 def _healed(error: Sign, proof: SignKind | None, since: int, slot: Slot, phases: Phases) -> bool:
     """Whether `error` is outweighed by `proof`, the last of which came at `since`."""
-    text, later = error.text, error.at <= since and not slot.doubtful
+    text, later = error.text, error.at <= since
     cached = proof is SignKind.CACHED
     arrived = cached or proof is SignKind.RESULT
     if AUTO_INDUCED.search(text):

@@ -3,6 +3,7 @@
 import json
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -92,3 +93,19 @@ def test_twins_are_the_same_sign() -> None:
     assert {(sign.ordinal, sign.total, sign.text) for sign in announced} == {
         (case.ordinal, 4, case.details) for case in CASES
     }
+
+
+def test_losing_messages_never_makes_a_failure_a_success() -> None:
+    """The second simulation fails in an otherwise good run, of which a bare client's network loses a part."""
+    random = Random(1)
+    good = signs("success")
+    second_end = [sign for sign in good if sign.kind is SignKind.EXTRACTED][1]
+    second_start = next(sign for sign in good if sign.line and sign.ordinal == 1)
+    failed = Sign(SignKind.ERROR, second_start.at + 9_000_000, "ERROR during simulation: x", line=True)
+    bad = [failed, *(sign for sign in good if sign is not second_end)]
+    for loss in (0.05, 0.2, 0.5):
+        for known in (CASES, []):
+            for _ in range(40):
+                heard = [sign for sign in bad if random.random() >= loss]
+                judged = judge(known, None, heard, Phases(), 0, "finished")
+                assert judged.outcome is not RunState.SUCCEEDED
