@@ -80,7 +80,10 @@ def load(connection: Connection, now: int) -> Mapping[str, Any]:
         "title": state,
         "fleet_state": state,
         "sentence": sentence,
-        "numbers": [*_fleet_numbers(workers), *_work_numbers(work, read.completed_since(connection, now - DAY))],
+        "numbers": [
+            ("Workers", _fleet_numbers(workers)),
+            ("Assignments", _work_numbers(work, read.completed_since(connection, now - DAY))),
+        ],
         "needs": needs[:NEEDS_SHOWN],
         "needs_total": work.failed + len(odd),
         "workers": [worker.shown for worker in workers[:WORKERS_SHOWN]],
@@ -118,7 +121,7 @@ def _work_numbers(work: read.Work, completed: int) -> list[Number]:
     )
     return [
         Number("queued", work.queued + work.held, "queued", "/studies", pending.icon, pending.tone),
-        Number("under-way", work.running, "under way", "/studies", running.icon, running.tone),
+        Number("under-way", work.running, "running", "/studies", running.icon, running.tone),
         Number("failed", work.failed, "failed", "#needs" if work.failed else "/studies", failed.icon, failed.tone),
         Number("done", completed, "completed in 24 h", "/studies", done.icon, done.tone),
     ]

@@ -28,6 +28,7 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             studies.study_fragment,
             runs.run,
             runs.run_fragment,
+            runs.run_more_fragment,
         ],
         exception_handlers={Refused: problem_page},
         include_in_schema=False,

@@ -16,7 +16,7 @@ from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
 from goliat_monitoring.store.read.logs import LogLine, first_error, newest_lines
 from goliat_monitoring.store.read.overview import assignment_state
-from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run
+from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run, run_summary
 from goliat_monitoring.store.read.studies import CaseView, list_cases
 from goliat_monitoring.wire.clock import SECOND
 
@@ -78,13 +78,10 @@ class Loose(NamedTuple):
 
 
 def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
-    """What a run's page shows beside the log. Raises `Refused` 404."""
-    detail = get_run(connection, run_id)
-    run = detail.summary
+    """What a run's page shows above the log. Raises `Refused` 404."""
+    run = run_summary(connection, run_id)
     state = assignment_state(connection, run.assignment_id)
     shown = run_sign(run.state, state, run.attempt)
-    expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
-    cases = evidence(detail.simulations, expected, run)
     return {
         "title": f"{run.study_name} #{run.index}" if run.study_name is not None else f"Run on {run.worker_name}",
         "it": run,
@@ -94,6 +91,19 @@ def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
         # Searched for only when there is one: it reads the log up to it.
         "error_line": first_error(connection, run_id) if run.errors else None,
         "facts": facts(run),
+    }
+
+
+def load_more(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """What a run's page shows below the log. Raises `Refused` 404."""
+    del now
+    detail = get_run(connection, run_id)
+    run = detail.summary
+    expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
+    cases = evidence(detail.simulations, expected, run)
+    return {
+        "title": "",
+        "it": run,
         "cases": cases,
         "done": sum(case.state == "done" for case in cases),
         "loose": [Loose(KINDS.get(sign.kind, sign.kind), sign.text, sign.sender_at) for sign in detail.evidence[-20:]],
@@ -108,20 +118,19 @@ def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
 
 def outcome(run: RunSummary, assignment: str | None) -> str:
     """One sentence: how it stands or how it ended, and what follows."""
+    reason = f": {run.reason.rstrip('.')}" if run.reason else ""
     took = span(((run.ended_at or run.claimed_at) - run.claimed_at) / SECOND)
     match run.state:
         case "claimed":
             text = "Claimed. GOLIAT has not spoken yet; Sim4Life may take some minutes to start."
         case "running":
-            text = "Running."
+            text = f"Running on {run.worker_name}."
         case "unreachable":
             text = "Not heard, so nobody knows whether it still computes. It goes on when it is heard again."
         case "succeeded":
-            text = f"Succeeded after {took}."
-        case "lost":
-            text = f"Lost after {took}."
+            text = f"Succeeded after {took}{reason}."
         case other:
-            text = f"{other.replace('_', ' ').capitalize()} after {took}."
+            text = f"{other.replace('_', ' ').capitalize()} after {took}{reason}."
     if run.live:
         return text
     follows = {
@@ -229,14 +238,26 @@ def one_page(run_id: str) -> Page:
     )
 
 
+def more_page(run_id: str) -> Page:
+    """Its lower part."""
+    address = f"/fragments/runs/{run_id}/more"
+    return Page("studies", address, "run_more.html", (f"run:{run_id}",), partial(load_more, run_id))
+
+
 @get("/runs/{run_id:str}")
 async def run(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
     """One run with its log."""
     found = await request.app.state.services.db.read(partial(log, run_id))
-    return await whole(request, one_page(run_id), render("log.html", **found))
+    return await whole(request, one_page(run_id), render("log.html", **found), more_page(run_id))
 
 
 @get("/fragments/runs/{run_id:str}")
 async def run_fragment(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
     """Its live part."""
     return await fragment(request, one_page(run_id))
+
+
+@get("/fragments/runs/{run_id:str}/more")
+async def run_more_fragment(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+    """Its lower live part."""
+    return await fragment(request, more_page(run_id))

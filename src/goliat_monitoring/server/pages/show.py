@@ -68,14 +68,17 @@ async def fragment(request: Request[Any, Any, Any], page: Page) -> Response[str]
     return Response(text, media_type=MediaType.HTML, headers=HEADERS)
 
 
-async def whole(request: Request[Any, Any, Any], page: Page, below: str = "") -> Response[str]:
-    """The page. `below`: HTML after the live part, which keeps itself up to date."""
+async def whole(
+    request: Request[Any, Any, Any], page: Page, below: str = "", more: Page | None = None
+) -> Response[str]:
+    """The page. `below`: HTML after its live part, which keeps itself up to date; `more`: a second live part."""
     services = request.app.state.services
     # Before anything is read, so that the stream tells of whatever changes from here on.
     stamp = services.hub.stamp()
     title, body = await _body(request, page)
     kinds = sorted({topic.partition(":")[0] for topic in page.topics} | {"refresh"})
     trigger = ", ".join([*(f"sse:{kind} from:body" for kind in kinds), "every 20s"])
+    rest = (await _body(request, more))[1] if more is not None else ""
     text = _shell(
         services.clock(),
         title=title,
@@ -87,6 +90,8 @@ async def whole(request: Request[Any, Any, Any], page: Page, below: str = "") ->
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below=Markup(below),  # noqa: S704 - likewise
         script=page.script,
+        more=Markup(rest),  # noqa: S704 - likewise
+        more_fragment=more.fragment if more is not None else "",
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS)
 
@@ -105,6 +110,7 @@ def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below="",
         script="",
+        more="",
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=refused.status)
 

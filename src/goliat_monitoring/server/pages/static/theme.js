@@ -1,6 +1,7 @@
 // Runs before the page is painted, so that a chosen theme never flashes. Without a choice the system decides.
 (() => {
   const root = document.documentElement;
+  root.classList.add("js");
   const read = () => {
     try {
       return localStorage.getItem("theme");
