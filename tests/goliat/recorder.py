@@ -53,11 +53,16 @@ class Recorder:
     Args:
         assignments: what `GET .../assignments` tells, so that `goliat worker` finds one.
         port: a certain port, to come back where another recorder was.
+
+    Attributes:
+        requests: all that arrived, in order.
+        refusals: statuses with which the next requests are answered instead of 200.
     """
 
     def __init__(self, assignments: list[dict[str, Any]] | None = None, port: int = 0) -> None:
         self.requests: list[Request] = []
         self.assignments = assignments or []
+        self.refusals: list[int] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -111,7 +116,7 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             request = Request(self.command, self.path.partition("?")[0], headers, body, time.time())
             recorder.requests.append(request)
             answer = json.dumps(recorder.answer(request)).encode()
-            self.send_response(200)
+            self.send_response(recorder.refusals.pop(0) if recorder.refusals else 200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()

@@ -61,8 +61,6 @@ def _return_tuple_from_pie(axes: Any) -> None:
 
     def pie_as_tuple(*args: Any, **options: Any) -> Any:
         result = pie(*args, **options)
-        if hasattr(result, "__len__"):
-            return result
-        return tuple(result) if hasattr(result, "__iter__") else (result.wedges, *getattr(result, "texts", ()))
+        return result if hasattr(result, "__len__") else tuple(result)
 
     axes.pie = pie_as_tuple

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from stand_in import switches
+from . import switches
 
 COLUMNS = [
     "Tissue",

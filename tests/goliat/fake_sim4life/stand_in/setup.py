@@ -5,7 +5,7 @@ import sys
 import time
 from typing import Any
 
-from stand_in import switches
+from . import switches
 
 STEPS = {
     "setup_load_phantom": "Load phantom",

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from stand_in import switches
+from . import switches
 
 
 def apply(module: Any) -> None:
