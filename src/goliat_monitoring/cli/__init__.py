@@ -1,0 +1,1 @@
+"""The command `goliat-monitoring`: server, agent, and everything the dashboard does, for scripts."""

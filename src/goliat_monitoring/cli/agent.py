@@ -1,0 +1,48 @@
+"""`goliat-monitoring agent`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from goliat_monitoring.agent.main import run_agent
+from goliat_monitoring.agent.settings import AgentSettings, default_state_dir, parse_command
+from goliat_monitoring.cli.options import DEFAULT_SERVER, ServerOption, TokenOption
+from goliat_monitoring.wire.errors import Refused
+
+
+def agent(
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    state_dir: Annotated[
+        Path | None,
+        typer.Option(envvar="GOLIAT_MONITORING_STATE_DIR", help="Where this agent keeps its identity and its runs."),
+    ] = None,
+    workdir: Annotated[
+        Path | None, typer.Option(envvar="GOLIAT_MONITORING_WORKDIR", help="GOLIAT's project folder [the current one].")
+    ] = None,
+    goliat_command: Annotated[
+        str, typer.Option(envvar="GOLIAT_MONITORING_GOLIAT_COMMAND", help="How GOLIAT is started on this machine.")
+    ] = "goliat",
+    label: Annotated[
+        str, typer.Option(envvar="GOLIAT_MONITORING_LABEL", help="What people call this machine [its host name].")
+    ] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A word that describes this machine; may be repeated.")] = None,
+    once: Annotated[bool, typer.Option("--once", help="End after one run, or when there is no work.")] = False,
+) -> None:
+    """Claim work from the server and run GOLIAT on this machine."""
+    try:
+        command = parse_command(goliat_command)
+    except ValueError as problem:
+        raise Refused(400, f"--goliat-command: {problem}") from problem
+    settings = AgentSettings(
+        server=server.rstrip("/"),
+        state_dir=(state_dir or default_state_dir()).expanduser().absolute(),
+        workdir=(workdir or Path.cwd()).expanduser().absolute(),
+        token=token or None,
+        goliat_command=command,
+        once=once,
+        label=label,
+        tags=tag or [],
+    )
+    raise typer.Exit(run_agent(settings))

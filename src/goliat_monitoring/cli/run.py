@@ -1,0 +1,104 @@
+"""`goliat-monitoring run`: attempts at assignments, their logs, and the Stop button."""
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from goliat_monitoring.cli import show
+from goliat_monitoring.cli.client import Client
+from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
+
+app = typer.Typer(no_args_is_help=True, help="Runs: list, read their logs, stop them.")
+RunArgument = Annotated[str, typer.Argument(help="Id of a run.")]
+PAGE, LOOK_EVERY_S = 1000, 1.0
+LIVE = ("claimed", "running", "unreachable")
+
+
+@app.command("list")
+def list_runs(
+    worker: Annotated[str | None, typer.Option(help="Only runs of this worker (id).")] = None,
+    assignment: Annotated[str | None, typer.Option(help="Only runs of this assignment (id).")] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Runs, newest first."""
+    runs = client(server, token).get("/api/runs", workerId=worker, assignmentId=assignment)
+    if as_json:
+        show.as_json(runs)
+        return
+    show.table(
+        ("Run", "State", "Study", "#", "Worker", "Progress", "Lines", "Claimed"),
+        (
+            (
+                it.get("id"),
+                show.state(it.get("state")),
+                it.get("studyName"),
+                it.get("index"),
+                it.get("workerName"),
+                show.percent(it.get("percent")),
+                it.get("lineCount"),
+                show.when(it.get("claimedAt")),
+            )
+            for it in runs
+        ),
+        "No runs yet.",
+    )
+
+
+@app.command()
+def log(
+    run: RunArgument,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Only lines after this number.")] = 0,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """A run's log, oldest line first; with --json one object a line."""
+    api = client(server, token)
+    for line in _followed(api, run, after) if follow else _lines(api, run, after):
+        if as_json:
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+        else:
+            show.console.print(show.log_line(line), soft_wrap=True)
+
+
+@app.command()
+def stop(
+    run: RunArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Press GOLIAT's Stop button on the machine of this run."""
+    answer = client(server, token).post(f"/api/runs/{quote(run, safe='')}/stop")
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(f"{run} will stop.", markup=False)
+
+
+def _lines(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
+    """All lines there are, page by page. Those still waiting for their number come last."""
+    while True:
+        page = api.get(f"/api/runs/{quote(run, safe='')}/log", after=after, limit=PAGE)["lines"]
+        yield from page
+        numbered = [line["n"] for line in page if line.get("n") is not None]
+        if len(page) < PAGE or not numbered:
+            return
+        after = numbered[-1]
+
+
+def _followed(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
+    """Lines as they get their numbers, until the run is over and nothing more comes."""
+    while True:
+        over = api.get(f"/api/runs/{quote(run, safe='')}").get("state") not in LIVE
+        for line in _lines(api, run, after):
+            if line.get("n") is not None:
+                after = line["n"]
+                yield line
+        if over:
+            return
+        time.sleep(LOOK_EVERY_S)

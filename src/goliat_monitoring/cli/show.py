@@ -1,0 +1,97 @@
+"""How answers look on a terminal. Text that came from a worker is never trusted to be harmless there."""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from goliat_monitoring.wire.lines import plain
+
+console = Console(highlight=False)
+problems = Console(stderr=True, highlight=False)
+
+STYLES: Mapping[str, str] = {
+    "error": "red",
+    "fatal": "bold red",
+    "failed": "red",
+    "memory_error": "red",
+    "finished_with_errors": "red",
+    "lost": "red",
+    "warning": "yellow",
+    "unreachable": "yellow",
+    "success": "green",
+    "completed": "green",
+    "succeeded": "green",
+    "running": "cyan",
+    "header": "bold",
+    "highlight": "bold",
+    "verbose": "dim",
+}
+
+
+def safe(value: object) -> str:
+    """Text without anything that could steer a terminal."""
+    text = plain(str(value)) if value is not None else ""
+    return "".join(
+        letter
+        if letter == "\t" or unicodedata.category(letter) not in ("Cc", "Cf", "Cs")
+        else "\N{REPLACEMENT CHARACTER}"
+        for letter in text
+    )
+
+
+def as_json(value: object) -> None:
+    """The value as JSON, for scripts."""
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """A table, or a sentence where there is nothing to show."""
+    grid = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
+    console.print(grid if grid.row_count else empty)
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one a line; what is absent is left out."""
+    shown = [(name, value) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        console.print(
+            Text(f"{name:<{width}}  ", "dim").append_text(value if isinstance(value, Text) else Text(safe(value)))
+        )
+
+
+def state(value: object) -> Text:
+    """A state word in its colour."""
+    word = safe(value)
+    return Text(word, STYLES.get(word.lower(), ""))
+
+
+def when(value: object) -> str:
+    """ISO time as local time to the second."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return ""
+    return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def percent(value: object) -> str:
+    """A share as people read it."""
+    return f"{value:.0f} %" if isinstance(value, (int, float)) else ""
+
+
+def log_line(line: Mapping[str, Any]) -> Text:
+    """A log line: number, time, text in the colour of its level."""
+    number = line.get("n")
+    text = Text(f"{number if number is not None else '':>6}  {when(line.get('time'))[11:]}  ", "dim")
+    return text.append(safe(line.get("text")), STYLES.get(str(line.get("level")), ""))

@@ -1,0 +1,203 @@
+"""The commands against a server that answers as written here: what they ask for, print and refuse."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from goliat_monitoring.cli import show
+from goliat_monitoring.cli.main import app
+
+STUDY_ID = "0199f1b0-0000-7000-8000-000000000001"
+CONFIG: dict[str, Any] = {
+    "study_type": "far_field",
+    "phantoms": ["duke", "ella"],
+    "frequencies_mhz": [700],
+    "far_field_setup": {"environmental": {"incident_directions": ["x_pos"], "polarizations": ["theta"]}},
+}
+
+
+class Server:
+    """Answers from a table of (method, path); remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.asked: list[tuple[str, str, Any, str]] = []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                sent = json.loads(body) if body else None
+                server.asked.append((self.command, self.path, sent, self.headers.get("Authorization", "")))
+                status, answer = server.answers.get((self.command, self.path), (404, b'{"error": "not found"}'))
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PATCH = answer  # noqa: N815 -- the base class's names
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- the base class's name
+                """Be quiet."""
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.http.server_port}"
+        self.thread = threading.Thread(target=self.http.serve_forever, args=(0.02,))
+        self.thread.start()
+
+    def say(self, method: str, path: str, answer: object, status: int = 200) -> None:
+        """Answer one call."""
+        body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
+        self.answers[method, path] = status, body
+
+    def close(self) -> None:
+        """Stop listening."""
+        self.http.shutdown()
+        self.thread.join()
+        self.http.server_close()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A server to talk to."""
+    server = Server()
+    yield server
+    server.close()
+
+
+def call(server: Server, *arguments: str) -> Result:
+    """Run a command against `server`."""
+    return CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server.url, "COLUMNS": "200"})
+
+
+def test_create_sends_one_assignment_with_the_whole_resolved_config(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "parent.json").write_text(json.dumps(CONFIG))
+    child = tmp_path / "child.json"
+    child.write_text(json.dumps({"extends": "parent", "phantoms": ["duke"]}))
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    result = call(server, "study", "create", str(child), "--name", "trial", "--token", "s3cret")
+    assert result.exit_code == 0
+    assert "1 assignments, 1 simulations" in result.stdout
+    _, _, sent, authorization = server.asked[0]
+    assert authorization == "Bearer s3cret"
+    assert sent["name"] == "trial"
+    assert sent["baseConfig"] == CONFIG | {"phantoms": ["duke"]}
+    assert sent["assignments"] == [{"splitConfig": sent["baseConfig"], "status": "PENDING"}]
+
+
+def test_create_leaves_a_parent_that_only_the_workers_have(server: Server, tmp_path: Path) -> None:
+    child = tmp_path / "child.json"
+    child.write_text(json.dumps({"extends": "base_config", "phantoms": ["duke"]}))
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    result = call(server, "study", "create", str(child), "--name", "trial", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["id"] == STUDY_ID
+    assert "base_config.json is not here" in result.stderr
+    assert server.asked[0][2]["baseConfig"]["extends"] == "base_config"
+
+
+def test_create_takes_ready_made_assignments(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    parts = [CONFIG | {"phantoms": [name]} for name in CONFIG["phantoms"]]
+    (tmp_path / "parts.json").write_text(json.dumps([parts[0], {"splitConfig": parts[1]}]))
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    options = ["--name", "trial", "--assignments", str(tmp_path / "parts.json")]
+    result = call(server, "study", "create", str(tmp_path / "config.json"), *options)
+    assert "2 assignments, 2 simulations" in result.stdout
+    assert [it["splitConfig"] for it in server.asked[0][2]["assignments"]] == parts
+
+
+@pytest.mark.parametrize(
+    ("content", "said"), [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "A JSON object"), ("{}", "refused")]
+)
+def test_a_problem_is_one_line(server: Server, tmp_path: Path, content: str | None, said: str) -> None:
+    config = tmp_path / "config.json"
+    if content is not None:
+        config.write_text(content)
+    server.say("POST", "/api/super-studies", {"error": "refused", "details": "the name is taken"}, 409)
+    result = call(server, "study", "create", str(config), "--name", "trial")
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not result.stdout
+
+
+def test_no_server_and_no_token_are_explained(server: Server) -> None:
+    server.say("GET", "/api/super-studies", {"error": "no token"}, 401)
+    assert "GOLIAT_MONITORING_TOKEN" in call(server, "study", "list").stderr
+    result = call(server, "study", "list", "--server", "http://127.0.0.1:9")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert "http://127.0.0.1:9 cannot be reached" in result.stderr
+
+
+def test_studies_are_found_by_name(server: Server, tmp_path: Path) -> None:
+    summary = {
+        "id": STUDY_ID,
+        "name": "trial",
+        "status": "RUNNING",
+        "masterProgress": 41.7,
+        "createdAt": "2026-11-24T00:00:00.000Z",
+    }
+    worker = {"id": "w", "machineLabel": "gpu-1", "hostname": "h"}
+    assignments = [{"index": 0, "status": "RUNNING", "progress": 83.4, "worker": worker, "id": "a0"}]
+    server.say("GET", "/api/super-studies", [summary | {"completedAssignments": 0, "totalAssignments": 1}])
+    server.say("GET", "/api/super-studies?name=trial", [summary])
+    server.say("GET", f"/api/super-studies/{STUDY_ID}", summary | {"assignments": assignments})
+    server.say("GET", f"/api/super-studies/{STUDY_ID}/results/download", b"a zip")
+    assert "trial" in call(server, "study", "list").stdout
+    shown = call(server, "study", "show", "trial").stdout
+    assert "42 %" in shown
+    assert "gpu-1" in shown
+    target = tmp_path / "results.zip"
+    assert call(server, "study", "download", "trial", "-o", str(target)).exit_code == 0
+    assert target.read_bytes() == b"a zip"
+    server.say("GET", "/api/super-studies?name=other", [])
+    assert "no super study named other" in call(server, "study", "show", "other").stderr
+
+
+def test_an_unfinished_download_leaves_nothing(server: Server, tmp_path: Path) -> None:
+    server.say("GET", f"/api/super-studies/{STUDY_ID}", {"id": STUDY_ID, "name": "trial"})
+    result = call(server, "study", "download", STUDY_ID, "-o", str(tmp_path / "results.zip"))
+    assert result.exit_code == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_workers_are_listed_and_renamed(server: Server) -> None:
+    worker = {"id": "w", "hostname": "h", "status": "IDLE", "guiState": None, "gpuName": "RTX 4090"}
+    server.say("GET", "/api/workers?includeStale=true", [worker])
+    server.say("PATCH", "/api/workers/w", worker | {"machineLabel": "gpu-1"})
+    assert "RTX 4090" in call(server, "workers", "list").stdout
+    assert json.loads(call(server, "worker", "list", "--json").stdout) == [worker]
+    assert call(server, "worker", "rename", "w", "gpu-1").exit_code == 0
+    assert server.asked[-1][2] == {"machineLabel": "gpu-1"}
+
+
+def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goliat_monitoring.cli.run.PAGE", 2)
+    line = {"time": "2026-11-24T00:00:00.000Z", "level": "info", "source": "status"}
+    pages = {0: [1, 2], 2: [3]}
+    for after, numbers in pages.items():
+        lines = [line | {"n": n, "text": f"line {n}"} for n in numbers]
+        server.say("GET", f"/api/runs/r/log?after={after}&limit=2", {"lines": lines, "total": 3})
+    server.say("GET", "/api/runs/r", {"id": "r", "state": "succeeded"})
+    for option in ("--after=0", "--follow"):
+        result = call(server, "run", "log", "r", option)
+        assert [words.split("  ")[-1] for words in result.stdout.splitlines()] == ["line 1", "line 2", "line 3"]
+    found = [json.loads(text) for text in call(server, "run", "log", "r", "--after", "2", "--json").stdout.splitlines()]
+    assert [it["n"] for it in found] == [3]
+
+
+def test_a_run_is_stopped(server: Server) -> None:
+    server.say("POST", "/api/runs/r/stop", {"success": True})
+    assert call(server, "run", "stop", "r").exit_code == 0
+
+
+def test_hostile_text_cannot_steer_the_terminal() -> None:
+    assert show.safe("\x1b[2Jred\x07 \x9b31m\u202eabc\r[b]") == "red\ufffd \ufffd31m\ufffdabc\ufffd[b]"
+    assert show.log_line({"n": 1, "text": "[bold]x[/bold]", "level": "error"}).plain.endswith("[bold]x[/bold]")
