@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import Parameter
+from litestar.params import HeaderParameter
 from litestar.response import Stream
 
 from goliat_monitoring.server.live.hub import MOST_TOPICS, Change, Crowded, Hub
@@ -53,7 +53,7 @@ async def live(
     request: Request[Any, Any, Any],
     topics: str,
     since: str | None = None,
-    last_event_id: Annotated[str | None, Parameter(header="Last-Event-ID")] = None,
+    last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
 ) -> Stream:
     """Open a stream for `topics`, from `since` (a stamp the page was rendered at) or the last event it saw."""
     hub: Hub = request.app.state.services.hub

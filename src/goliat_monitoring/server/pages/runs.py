@@ -150,7 +150,7 @@ def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: R
         begun = by_key.pop(case.case_key, None)
         name = case.details or case.case_key
         if begun is not None:
-            rows.append(_case(begun, name)._replace(ordinal=case.ordinal + 1))
+            rows.append(_case(begun, name, live=run.live)._replace(ordinal=case.ordinal + 1))
         elif case.state == "done":
             heard = "proven by this run" if case.run_id == run.id else "proven by another try"
             rows.append(Case(case.ordinal + 1, name, "done", heard, None))
@@ -158,21 +158,23 @@ def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: R
             rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
     known = {case.case_key for case in expected}
     rows.extend(
-        _case(it, it.details or it.case_key or f"simulation {it.ordinal}")
+        _case(it, it.details or it.case_key or f"simulation {it.ordinal}", live=run.live)
         for it in simulations
         if it.case_key not in known and not (expected and it.case_key is None)
     )
     return rows
 
 
-def _case(it: Simulation, name: str) -> Case:
+def _case(it: Simulation, name: str, *, live: bool) -> Case:
     kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
     heard = ", ".join(f"{kind} \N{MULTIPLICATION SIGN} {count}" if count > 1 else kind for kind, count in kinds.items())
     why = it.why or _last_trouble(it.evidence)
     took = None
     if it.started_sender_at is not None and it.ended_sender_at is not None:
         took = (it.ended_sender_at - it.started_sender_at) / SECOND
-    return Case(it.ordinal, name, it.state, "; ".join(part for part in (why, heard) if part), took)
+    # What was under way when its run ended is neither done nor known to have failed.
+    state = "unproven" if it.state == "running" and not live else it.state
+    return Case(it.ordinal, name, state, "; ".join(part for part in (why, heard) if part), took)
 
 
 def _last_trouble(signs: list[Sign]) -> str:
@@ -199,7 +201,7 @@ def files(detail: RunDetail) -> list[File]:
     return [
         File(
             f"{it.relative_path}/{it.filename}" if it.relative_path else it.filename,
-            f"/api/artifacts/{quote(it.id)}",
+            f"/api/runs/{quote(it.run_id)}/artifacts/{quote(it.id)}",
             it.size,
             it.version,
             it.late,

@@ -104,7 +104,7 @@ def gauges(vitals: Mapping[str, float]) -> list[tuple[str, int | None, str]]:
             value = whole_percent(vitals[key], proven=True)
             found.append((name, value, f"{value} %"))
     if "gpu_temp" in vitals:
-        found.append(("GPU warmth", None, f"{vitals['gpu_temp']:.0f} °C"))
+        found.append(("GPU temp.", None, f"{vitals['gpu_temp']:.0f} °C"))
     if "disk_free" in vitals:
         found.append(("Disk free", None, size(vitals["disk_free"])))
     return found
