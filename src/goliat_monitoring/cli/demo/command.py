@@ -59,7 +59,7 @@ def _play(fleet: Fleet, port: int) -> bool:
     address = f"http://127.0.0.1:{port}"
     server = fleet.start("server", "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", "server")
     api = Client(address)
-    _wait_until_ready(api, server.pid)
+    _wait_until_ready(api, server)
     show.console.print(f"Dashboard: {address}/", markup=False)
     config = plan.base_config()
     study: dict[str, Any] = api.post(

@@ -20,9 +20,10 @@ class Fleet:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file = folder / "processes.json"
+        self._children: list[subprocess.Popen[bytes]] = []
 
-    def start(self, name: str, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
-        """Start `goliat-monitoring ARGUMENTS`; what it says goes to NAME.log."""
+    def start(self, name: str, *arguments: str, **environment: str) -> int:
+        """Start `goliat-monitoring ARGUMENTS`; what it says goes to NAME.log. Its pid."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
         logs = self.folder / "logs"
         logs.mkdir(parents=True, exist_ok=True)
@@ -40,7 +41,8 @@ class Fleet:
         known = self._known()
         known.append((process.pid, psutil.Process(process.pid).create_time()))
         self._file.write_text(json.dumps(known), "utf-8")
-        return process
+        self._children.append(process)
+        return process.pid
 
     def stop(self) -> int:
         """End what was started, newest first, and everything those started; how many were still running."""
@@ -54,6 +56,8 @@ class Fleet:
                 continue
         for process in everything:
             _end(process)
+        for child in self._children:
+            child.wait(GRACE_S)
         self._file.unlink(missing_ok=True)
         return len(everything)
 
