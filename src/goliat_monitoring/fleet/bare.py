@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.fleet.timing import LATE_AFTER_CLOSE
 from goliat_monitoring.wire.clock import SECOND
 
-# GOLIAT sends its last message within 3 s of `finished`; a minute covers a frozen machine.
-AFTER_CLOSING = 60 * SECOND
-# With a newer run waiting to speak (claimed again after a memory error) only the real tail belongs to the old one.
-AFTER_CLOSING_WITH_SUCCESSOR = 5 * SECOND
+# With a newer run waiting to speak (claimed again after a memory error) only the real tail belongs to the old one:
+# GOLIAT stops its sender 3 s after `finished`.
+TAIL = 5 * SECOND
 # Messages are stamped when sent, lines when written; a session's first message may be a little older than its
 # first line or the other way round.
 START_SLACK = 2 * SECOND
@@ -70,7 +70,7 @@ def choose_run(runs: Sequence[BareRun], message: BareMessage) -> Choice:
             began is None
             and older is not None
             and older.finished_at is not None
-            and message.sent_at <= older.finished_at + AFTER_CLOSING_WITH_SUCCESSOR
+            and message.sent_at <= older.finished_at + TAIL
         ):
             return Choice(Action.KEEP, older.run_id)  # the tail of the one before
         return Choice(Action.KEEP, run.run_id)
@@ -104,7 +104,7 @@ def _may_begin(run: BareRun, began: int) -> bool:
 
 def _after_finish(run: BareRun, message: BareMessage) -> Choice:
     assert run.finished_at is not None  # noqa: S101 - the caller looked
-    if message.sent_at <= run.finished_at + AFTER_CLOSING:
+    if message.sent_at <= run.finished_at + LATE_AFTER_CLOSE:
         return Choice(Action.KEEP, run.run_id)
     # The window of a finished study may go on sending its last percentage; only a living study begins a run.
     return Choice(Action.OPEN, run.run_id) if message.life else Choice(Action.KEEP, run.run_id)

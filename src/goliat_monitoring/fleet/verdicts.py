@@ -21,10 +21,12 @@ _NO_RUN = "Deliverables for 'run' phase not found"
 @dataclass(frozen=True, slots=True)
 class CaseVerdict:
     """`state`: done; failed (an error that nothing healed); missing (never begun); unproven (begun or possibly begun,
-    no error, no proof). `why`: for a person."""
+    no error, no proof). `why`: for a person. `ended_at`: the end of its last phase on the sender's clock, where
+    heard."""
 
     state: Literal["done", "failed", "missing", "unproven"]
     why: str
+    ended_at: int | None = None
 
 
 def verdict(slot: Slot, phases: Phases, ended: bool) -> CaseVerdict:
@@ -37,11 +39,12 @@ def verdict(slot: Slot, phases: Phases, ended: bool) -> CaseVerdict:
     phase that may be the next simulation's proves nothing.
     """
     proof, since = _proof(slot, phases, ended)
+    ended_at = max((sign.at for sign in slot.signs if sign.kind in _ENDS), default=None)
     for sign in slot.signs:
         if sign.kind is SignKind.ERROR and not _healed(sign, proof, since, slot, phases):
-            return CaseVerdict("failed", sign.text or "an error")
+            return CaseVerdict("failed", sign.text or "an error", ended_at)
     if proof is not None:
-        return CaseVerdict("done", _WORDS[proof])
+        return CaseVerdict("done", _WORDS[proof], ended_at)
     if slot.started:
         return CaseVerdict("unproven", "it began, but nothing proves that it was finished")
     if slot.skipped:
@@ -49,6 +52,7 @@ def verdict(slot: Slot, phases: Phases, ended: bool) -> CaseVerdict:
     return CaseVerdict("missing", "it never began")
 
 
+_ENDS = frozenset({SignKind.EXTRACTED, SignKind.CACHED, SignKind.RUN_DONE})
 _WORDS = {
     SignKind.RESULT: "its result arrived",
     SignKind.EXTRACTED: "its results were extracted",

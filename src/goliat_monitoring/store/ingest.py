@@ -18,6 +18,7 @@ from goliat_monitoring.fleet.timing import OVERTAKE
 from goliat_monitoring.store import assignments, logs, runs, tables, verdicts
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.study.results import key_of_details
 from goliat_monitoring.wire.lines import Line, lines_of_message, plain
 
 simulations = tables.simulations
@@ -60,7 +61,9 @@ class Ingest:
         for line in lines:
             self._lines.append(line)
             text = plain(line.text)
-            if sign := sign_of_line(line.level, text, line.time):
+            # What a study prints may quote anything; only its log proves something.
+            sign = None if line.source == "print" else sign_of_line(line.level, text, line.time)
+            if sign is not None:
                 self._signs.append(sign)
             if line.level == "warning":
                 self._values["warnings"] = self._get("warnings") + 1
@@ -236,7 +239,7 @@ class Ingest:
 
     def _case_of(self, details: str, ordinal: int, total: int | None) -> str | None:
         if self._run.assignment_id is None:
-            return None
+            return key_of_details(details)
         cases = tables.cases
         of_assignment = select(cases.c.case_key).where(cases.c.assignment_id == self._run.assignment_id)
         by_text = self._connection.execute(
@@ -248,9 +251,9 @@ class Ingest:
             select(tables.assignments.c.expected_total).where(tables.assignments.c.id == self._run.assignment_id)
         ).scalar_one()
         if total != expected:
-            return None
+            return key_of_details(details)
         by_order = self._connection.execute(of_assignment.where(cases.c.ordinal == ordinal - 1)).scalar()
-        return None if by_order is None else str(by_order)
+        return key_of_details(details) if by_order is None else str(by_order)
 
     def _simulation_done(self, sign: Sign) -> bool:
         connection, run = self._connection, self._run

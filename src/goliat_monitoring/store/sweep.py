@@ -2,6 +2,7 @@
 
 from sqlalchemy import Connection, select
 
+from goliat_monitoring.fleet.leases import lease_verdict
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import logs, runs, tables, verdicts
 from goliat_monitoring.store.moment import Moment
@@ -12,8 +13,7 @@ def sweep(connection: Connection, moment: Moment) -> None:
     """Do what is due at `moment`."""
     logs.release_due(connection, moment)
     _judge_due(connection, moment)
-    if moment.now >= moment.quiet_until:
-        _end_leases(connection, moment)
+    _end_leases(connection, moment)
 
 
 def _judge_due(connection: Connection, moment: Moment) -> None:
@@ -36,6 +36,8 @@ def _end_leases(connection: Connection, moment: Moment) -> None:
         )
     ).all()
     for row in ended:
+        if lease_verdict(RunState(row.state), row.lease_until, moment.now, moment.quiet_until) == "keep":
+            continue
         last = row.last_sign_at or row.claimed_at
         silent = (moment.now - last) // SECOND
         reason = f"nothing heard for {silent // 60} min {silent % 60} s"

@@ -12,7 +12,7 @@ from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.claims import secret_hash
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.study.results import RESULT_SIGN, case_of_path
+from goliat_monitoring.study.results import RESULT_SIGN, case_of_path, key_of_path
 from goliat_monitoring.wire.agent import Stored
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
@@ -155,9 +155,7 @@ def _proves(
     connection: Connection, moment: Moment, run: Row[tuple[Any, ...]], relative_path: str, case_key: str | None
 ) -> None:
     """A simulation's results arrived: the strongest sign of its success."""
-    # Cases that nobody could list are told apart by their folder below the study type.
-    key = case_key or relative_path.partition("/")[2]
-    sign = Sign(SignKind.RESULT, moment.now, relative_path, key)
+    sign = Sign(SignKind.RESULT, moment.now, relative_path, case_key or key_of_path(relative_path))
     have = verdicts.keep(connection, moment, run.id, run.evidence_count, [sign])
     connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(evidence_count=have))
     if run.assignment_id is not None and case_key is not None:

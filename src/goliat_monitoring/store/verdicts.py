@@ -100,5 +100,7 @@ def _write_simulations(connection: Connection, run_id: str, verdict: Judged) -> 
         case = verdict.cases.get(row.case_key or "") or verdict.cases.get(f"#{row.ordinal}")
         if case is not None:
             connection.execute(
-                update(simulations).where(simulations.c.id == row.id).values(state=case.state, why=case.why)
+                update(simulations)
+                .where(simulations.c.id == row.id)
+                .values(state=case.state, why=case.why, ended_sender_at=case.ended_at)
             )

@@ -100,6 +100,21 @@ def list_studies(
     return [_summary(row, shares.get(row.id, [])) for row in rows]
 
 
+def brief_assignments(connection: Connection, study_ids: list[str]) -> dict[str, list[tuple[str, str, str | None]]]:
+    """(id, stored state, worker's id) of all assignments of these studies, by index. For lists of studies."""
+    found: dict[str, list[tuple[str, str, str | None]]] = {}
+    for start in range(0, len(study_ids), 500):
+        query = (
+            select(assignments.c.super_study_id, assignments.c.id, assignments.c.state, runs.c.worker_id)
+            .outerjoin(runs, runs.c.id == assignments.c.last_run_id)
+            .where(assignments.c.super_study_id.in_(study_ids[start : start + 500]))
+            .order_by(assignments.c.super_study_id, assignments.c.index)
+        )
+        for row in connection.execute(query):
+            found.setdefault(row.super_study_id, []).append((row.id, row.state, row.worker_id))
+    return found
+
+
 def get_study(connection: Connection, study_id: str) -> StudyDetail:
     """One super study by its id. Raises `Refused` 404."""
     row = connection.execute(select(studies).where(studies.c.id == study_id)).one_or_none()
