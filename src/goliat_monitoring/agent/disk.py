@@ -45,7 +45,8 @@ class Disk:
                 self._give_up(reserved=reserved)
             elif self.folding or not reserved:
                 # Not at the first free megabyte: what was freed by the reserve itself is no sign of room.
-                if free >= self._limits.disk_critical + 2 * self._limits.reserve and self._make_reserve():
+                roomy = free >= self._limits.disk_critical + 2 * self._limits.reserve
+                if roomy and self._make_reserve():
                     self.folding = False
 
     def relieve(self) -> bool:

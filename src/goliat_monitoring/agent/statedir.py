@@ -61,14 +61,13 @@ def write_atomic(path: Path, body: bytes, *, private: bool = False) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make names in `folder` durable. A no-op where folders cannot be synced (Windows)."""
-    if sys.platform == "win32":
-        return
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    if sys.platform != "win32":
+        with contextlib.suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def write_json(path: Path, value: object, *, private: bool = False) -> None:
