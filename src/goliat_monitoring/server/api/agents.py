@@ -1,0 +1,194 @@
+"""The agent's side of the server: `wire.agent` over HTTP."""
+
+import time
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Request, post, put
+from litestar.params import Parameter
+from sqlalchemy import Connection
+
+from goliat_monitoring.fleet.timing import ASK_FOR_WORK
+from goliat_monitoring.server.api.waiting import Departure, wait_for_work
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
+from goliat_monitoring.store import agents, claims, credentials, uploads, workers
+from goliat_monitoring.store.read.results import get_artifact
+from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
+from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.clock import SECOND, iso
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.ids import new_id
+
+Fence = Annotated[str | None, Parameter(header=FENCE)]
+LONGEST_WAIT_S = 30.0
+LONGEST_LIFETIME_H = 24 * 30
+
+
+class NewToken(msgspec.Struct, rename="camel"):
+    """How long the token may be used, hours."""
+
+    hours: float = 24.0
+
+
+class TokenAnswer(msgspec.Struct, rename="camel"):
+    """`token` is shown this once."""
+
+    token: str
+    expires_at: str
+
+
+@post("/api/enrolment-tokens", status_code=200, tags=["Agents"])
+async def make_token(services: Services, principal: Principal, data: NewToken | None = None) -> TokenAnswer:
+    """Make a token with which one machine may enrol, once."""
+    moment, hours = services.moment(), (data or NewToken()).hours
+    if not 0 < hours <= LONGEST_LIFETIME_H:
+        raise Refused(400, "bad lifetime", f"hours must lie between 0 and {LONGEST_LIFETIME_H}")
+    lifetime = round(hours * 3600 * SECOND)
+    token, expires_at = await services.db.write(lambda c: credentials.make_enrolment(c, moment, lifetime, principal.id))
+    return TokenAnswer(token, iso(expires_at))
+
+
+@post("/api/agent/v1/enrol", status_code=200, tags=["Agents"])
+async def enrol(services: Services, principal: Principal, client_ip: str, data: wire.Enrol) -> wire.Enrolled:
+    """A machine gets its identity and its credential."""
+    moment = services.moment()
+
+    def unit(c: Connection) -> wire.Enrolled:
+        if principal.kind == "enrolment":
+            credentials.use_enrolment(c, moment, principal.credential_id)
+            # A token makes a new machine. Taking over a known one needs more: its old credential would end.
+            data.worker_id = None
+        elif principal.kind == "agent" and data.worker_id != principal.worker_id:
+            raise Refused(403, "an agent can enrol only itself again", "leave out its credential to enrol another")
+        return agents.enrol(c, moment, data, client_ip)
+
+    return await services.db.write(unit)
+
+
+@post("/api/agent/v1/session", status_code=200, tags=["Agents"])
+async def session(
+    services: Services, principal: Principal, client_ip: str, data: wire.OpenSession
+) -> wire.SessionOpened:
+    """An agent starts."""
+    worker_id, moment = agent_id(principal), services.moment()
+    return await services.db.write(lambda c: agents.open_session(c, moment, worker_id, data, client_ip))
+
+
+@post("/api/agent/v1/heartbeat", status_code=200, tags=["Agents"])
+async def heartbeat(
+    services: Services, principal: Principal, client_ip: str, data: wire.Beat, fence: Fence = None
+) -> wire.BeatReply:
+    """An agent lives; with a run its lease is renewed. 409 `fenced`: the run is another's now."""
+    worker_id, moment = agent_id(principal), services.moment()
+    return await services.db.write(lambda c: agents.beat(c, moment, worker_id, fence, data, client_ip))
+
+
+@post("/api/agent/v1/claim", status_code=200, tags=["Agents"])
+async def claim(
+    request: Request[Any, Any, Any], services: Services, principal: Principal, data: wire.Claim
+) -> wire.Claimed:
+    """Ask for work; held open up to `waitS` seconds while there is none."""
+    worker_id = agent_id(principal)
+    ends = time.monotonic() + min(max(data.wait_s, 0.0), LONGEST_WAIT_S)
+    async with Departure(request.receive) as departure:
+        while True:
+            stamp, moment = services.hub.stamp(), services.moment()
+
+            def unit(c: Connection, moment: Any = moment) -> tuple[wire.Job | None, wire.Wish, str]:
+                agents.require_session(c, worker_id, data.session_id)
+                job = claims.claim_next_for_agent(c, moment, worker_id, data.session_id)
+                return job, workers.get(c, worker_id).wish, agents.epoch(c)
+
+            job, wish, epoch = await services.db.write(unit)
+            rest = ends - time.monotonic()
+            if job is not None or rest <= 0 or wish != "active":
+                next_s = 0.0 if job is not None else ASK_FOR_WORK / SECOND
+                return wire.Claimed(epoch=epoch, next_s=next_s, wish=wish, job=job)
+            await wait_for_work(services.hub, stamp, rest, departure)
+
+
+@post("/api/agent/v1/runs/{run_id:str}/batch", status_code=200, tags=["Agents"])
+async def batch(
+    services: Services, principal: Principal, run_id: str, data: wire.Batch, fence: Fence = None
+) -> wire.Accepted:
+    """What an agent relays, exactly once. In the server a faster path answers this."""
+    return await take_batch(services, agent_id(principal), run_id, fence, data)
+
+
+@put("/api/agent/v1/runs/{run_id:str}/artifacts", status_code=200, tags=["Agents"], request_max_body_size=None)
+async def artifact(
+    request: Request[Any, Any, Any],
+    services: Services,
+    principal: Principal,
+    run_id: str,
+    path: str,
+    name: str,
+    sha256: str = "",
+    cached: bool = False,  # noqa: ARG001 - what the file proves is in the log
+    fence: Fence = None,
+) -> wire.Stored:
+    """One result file as the raw body. The same bytes again keep their version."""
+    worker_id = agent_id(principal)
+    try:
+        folder, filename = clean_relative_path(path), clean_file_name(name)
+    except PathProblem as problem:
+        raise Refused(400, "the path or the file name cannot be stored", str(problem)) from None
+    await services.db.read(lambda c: agents.admit(c, worker_id, run_id, fence))
+    spool = await read_file(request.stream(), services.storage, FILE_LIMIT)
+    key = f"artifacts/{run_id}/{new_id()}"
+    try:
+        await services.storage.keep(spool, key)
+    finally:
+        spool.discard()
+    if sha256 and spool.sha256 != sha256.lower():
+        await services.storage.delete(key)
+        raise Refused(400, "the file arrived damaged", f"sha256 is {spool.sha256}, {sha256} was announced")
+    moment = services.moment()
+
+    def unit(c: Connection) -> tuple[wire.Stored, str]:
+        agents.admit(c, worker_id, run_id, fence)
+        kept = uploads.add_artifact(c, moment, run_id, folder, filename, spool.size, spool.sha256, key)
+        return kept, get_artifact(c, kept.artifact_id).storage_key
+
+    try:
+        kept, kept_key = await services.db.write(unit)
+    except Exception:
+        await services.storage.delete(key)
+        raise
+    if kept_key != key:
+        await services.storage.delete(key)
+    return kept
+
+
+@put("/api/agent/v1/runs/{run_id:str}/screenshots", status_code=200, tags=["Agents"], request_max_body_size=None)
+async def screenshot(
+    request: Request[Any, Any, Any],
+    services: Services,
+    principal: Principal,
+    run_id: str,
+    tab: str,
+    at: int | None = None,
+    fence: Fence = None,
+) -> wire.Accepted:
+    """One picture of a tab of GOLIAT's window as the raw body. `at`: the sender's clock, UTC microseconds."""
+    worker_id = agent_id(principal)
+    await services.db.read(lambda c: agents.admit(c, worker_id, run_id, fence))
+    spool = await read_file(request.stream(), services.storage, SCREENSHOT_LIMIT)
+    key = f"screenshots/{run_id}/{new_id()}"
+    try:
+        await services.storage.keep(spool, key, durable=False)
+    finally:
+        spool.discard()
+    moment = services.moment()
+    await services.db.write(lambda c: uploads.add_screenshot(c, moment, run_id, tab, at, spool.size, spool.sha256, key))
+    return wire.Accepted()
+
+
+@post("/api/agent/v1/runs/{run_id:str}/end", status_code=200, tags=["Agents"])
+async def end(services: Services, principal: Principal, run_id: str, data: wire.End, fence: Fence = None) -> wire.Ended:
+    """How the process ended, after everything was delivered. Answered with the server's judgement."""
+    worker_id, moment = agent_id(principal), services.moment()
+    return await services.db.write(lambda c: agents.end(c, moment, worker_id, run_id, fence, data))

@@ -1,0 +1,115 @@
+"""Runs: list, evidence, log, pictures, files, and what a person asks of a live one."""
+
+from typing import Annotated
+
+import msgspec
+from litestar import get, post
+from litestar.params import Parameter
+from litestar.response import Stream
+
+from goliat_monitoring.server.api.shapes import (
+    LogAnswer,
+    RunAnswer,
+    RunJson,
+    ScreenshotJson,
+    log_answer,
+    run_answer,
+    run_json,
+    screenshot_json,
+)
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.files import file_answer
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store import runs
+from goliat_monitoring.store.read.logs import newest_lines, read_log
+from goliat_monitoring.store.read.results import get_artifact
+from goliat_monitoring.store.read.runs import get_run, list_runs, run_summary, screenshot, screenshots_of
+from goliat_monitoring.wire.errors import Refused
+
+MOST_LINES = 10_000
+
+
+class Stop(msgspec.Struct, rename="camel"):
+    """`kill`: do not wait for GOLIAT to end by itself."""
+
+    kill: bool = False
+
+
+class GiveUp(msgspec.Struct, rename="camel"):
+    reason: str = "a person says so"
+
+
+@get("/api/runs", tags=["Runs"])
+async def runs_list(
+    services: Services,
+    worker_id: Annotated[str | None, Parameter(query="workerId")] = None,
+    assignment_id: Annotated[str | None, Parameter(query="assignmentId")] = None,
+    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+) -> list[RunJson]:
+    """Runs, newest first."""
+    found = await services.db.read(
+        lambda c: list_runs(c, worker_id=worker_id, assignment_id=assignment_id, limit=limit)
+    )
+    return [run_json(run) for run in found]
+
+
+@get("/api/runs/{run_id:str}", tags=["Runs"])
+async def run_detail(services: Services, run_id: str) -> RunAnswer:
+    """A run with its simulations, the evidence for each, its files and newest pictures."""
+    return run_answer(await services.db.read(lambda c: get_run(c, run_id)))
+
+
+@get("/api/runs/{run_id:str}/log", tags=["Runs"])
+async def run_log(
+    services: Services,
+    run_id: str,
+    after: Annotated[int, Parameter(ge=0)] = 0,
+    limit: Annotated[int, Parameter(ge=1, le=MOST_LINES)] = 500,
+    tail: bool = False,
+) -> LogAnswer:
+    """Lines after number `after`. The newest ones of a bare client wait some seconds for their number: `n` is null.
+
+    `total` counts them too. With `tail` the last `limit` lines.
+    """
+    if tail:
+        return log_answer(await services.db.read(lambda c: newest_lines(c, run_id, limit)))
+    return log_answer(await services.db.read(lambda c: read_log(c, run_id, after=after, limit=limit)))
+
+
+@get("/api/runs/{run_id:str}/screenshots", tags=["Runs"])
+async def run_screenshots(services: Services, run_id: str) -> list[ScreenshotJson]:
+    """The newest picture of each tab of GOLIAT's window."""
+    found = await services.db.read(lambda c: (run_summary(c, run_id), screenshots_of(c, run_id))[1])
+    return [screenshot_json(one) for one in found]
+
+
+@get("/api/runs/{run_id:str}/screenshots/{screenshot_id:str}", tags=["Runs"])
+async def run_screenshot(services: Services, run_id: str, screenshot_id: str) -> Stream:
+    """One picture."""
+    found = await services.db.read(lambda c: screenshot(c, run_id, screenshot_id))
+    return await file_answer(services, found.storage_key, f"{found.id}.jpg", found.size, show=True)
+
+
+@get("/api/runs/{run_id:str}/artifacts/{artifact_id:str}", tags=["Runs"])
+async def run_artifact(services: Services, run_id: str, artifact_id: str, show: bool = False) -> Stream:
+    """One file of a run as a download; with `show` to look at, in a sandbox without scripts."""
+    found = await services.db.read(lambda c: get_artifact(c, artifact_id))
+    if found.run_id != run_id:
+        raise Refused(404, "no such artifact", f"run {run_id} has none with id {artifact_id}")
+    return await file_answer(services, found.storage_key, found.filename, found.size, show=show)
+
+
+@post("/api/runs/{run_id:str}/stop", status_code=200, tags=["Runs"])
+async def stop_run(services: Services, principal: Principal, run_id: str, data: Stop | None = None) -> RunJson:
+    """Ask the machine to end a run: GOLIAT's own Stop, or with `kill` at once."""
+    moment, directive = services.moment(), "kill" if data is not None and data.kill else "stop"
+    await services.db.write(lambda c: runs.ask(c, moment, run_id, directive, principal.id))
+    return run_json(await services.db.read(lambda c: run_summary(c, run_id)))
+
+
+@post("/api/runs/{run_id:str}/give-up", status_code=200, tags=["Runs"])
+async def give_up_run(services: Services, principal: Principal, run_id: str, data: GiveUp | None = None) -> RunJson:
+    """Say that a run is lost, so that its assignment can go to another machine."""
+    moment, reason = services.moment(), (data or GiveUp()).reason
+    await services.db.write(lambda c: runs.give_up(c, moment, run_id, reason, principal.id))
+    return run_json(await services.db.read(lambda c: run_summary(c, run_id)))

@@ -1,0 +1,128 @@
+"""Super studies: create from ready-made assignments, list, show, delete."""
+
+from typing import Any
+
+import msgspec
+from litestar import Response, delete, get, post
+from litestar.background_tasks import BackgroundTask
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.api.shapes import (
+    AssignmentBrief,
+    AssignmentJson,
+    StudyAnswer,
+    StudyJson,
+    Success,
+    assignment_json,
+    study_answer,
+    study_json,
+)
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store import studies
+from goliat_monitoring.store.read.studies import (
+    AssignmentView,
+    StudyDetail,
+    StudySummary,
+    brief_assignments,
+    get_study,
+    list_assignments,
+    list_studies,
+)
+from goliat_monitoring.wire.errors import Refused
+
+
+class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
+    """A part of a study. Its `status` is always PENDING, whatever is sent."""
+
+    split_config: dict[str, Any]
+    status: str = "PENDING"
+
+
+class NewStudy(msgspec.Struct, rename="camel", kw_only=True):
+    """A study with its parts; their order is their index. Key order inside the configs is kept."""
+
+    name: str
+    description: str | None = None
+    base_config: dict[str, Any]
+    assignments: list[NewAssignment]
+
+
+@post("/api/super-studies", status_code=200, tags=["Super studies"])
+async def create_study(services: Services, principal: Principal, data: NewStudy) -> StudyAnswer:
+    """Create a super study whole or not at all."""
+    moment = services.moment()
+    study_id = await services.db.write(
+        lambda c: studies.create(
+            c,
+            moment,
+            name=data.name,
+            description=data.description or "",
+            base_config=data.base_config,
+            split_configs=[assignment.split_config for assignment in data.assignments],
+            actor=principal.id,
+        )
+    )
+    return await _whole(services, study_id)
+
+
+@get("/api/super-studies", tags=["Super studies"])
+async def studies_list(services: Services, name: str | None = None) -> list[StudyJson]:
+    """All super studies, newest first; with `name` the one so called, or none."""
+
+    def unit(c: Connection) -> list[tuple[StudySummary, list[AssignmentBrief]]]:
+        found = list_studies(c, name=name)
+        brief = brief_assignments(c, [study.id for study in found])
+        return [(study, [AssignmentBrief(id=i, status=s, worker_id=w) for i, s, w in brief.get(study.id, [])])
+                for study in found]  # fmt: skip
+
+    return [study_json(study, parts) for study, parts in await services.db.read(unit)]
+
+
+@get("/api/super-studies/{study_id:str}", tags=["Super studies"])
+async def study_detail(services: Services, study_id: str) -> StudyAnswer:
+    """A super study with its configs and assignments."""
+    return await _whole(services, study_id)
+
+
+@get("/api/super-studies/{study_id:str}/assignments", tags=["Super studies"])
+async def study_assignments(services: Services, study_id: str) -> list[AssignmentJson]:
+    """The assignments of a super study by index."""
+    now = services.clock()
+    found = await services.db.read(lambda c: list_assignments(c, now, study_id, with_config=True))
+    return [assignment_json(assignment) for assignment in found]
+
+
+@delete("/api/super-studies/{study_id:str}", status_code=200, tags=["Super studies"])
+async def delete_study(services: Services, principal: Principal, study_id: str) -> Response[Success]:
+    """Delete a super study with its runs and results. Not while machines work on it."""
+    return await _delete(services, principal, study_id)
+
+
+@delete("/api/super-studies", status_code=200, tags=["Super studies"])
+async def delete_study_by_query(
+    services: Services, principal: Principal, id: str | None = None  # noqa: A002 - the query's name
+) -> Response[Success]:  # fmt: skip
+    """The same with the id in the query, as the old dashboard asks."""
+    if not id:
+        raise Refused(400, "id is missing", "send the study's id as ?id=...")
+    return await _delete(services, principal, id)
+
+
+async def _delete(services: Services, principal: Principal, study_id: str) -> Response[Success]:
+    moment = services.moment()
+    keys = await services.db.write(lambda c: studies.delete_study(c, moment, study_id, principal.id))
+    # Files that a crash leaves behind now cost space, no more: nothing names them.
+    return Response(
+        Success(success=True, message="the super study, its runs and its results were deleted"),
+        background=BackgroundTask(services.storage.delete, *keys),
+    )
+
+
+async def _whole(services: Services, study_id: str) -> StudyAnswer:
+    now = services.clock()
+
+    def unit(c: Connection) -> tuple[StudyDetail, list[AssignmentView]]:
+        return get_study(c, study_id), list_assignments(c, now, study_id, with_config=True)
+
+    return study_answer(*await services.db.read(unit))

@@ -1,0 +1,138 @@
+"""The fleet: list, one worker with the end of its log, rename, pause, remove."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import delete, get, patch, post
+from litestar.params import Parameter
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.api.shapes import (
+    GuiStateJson,
+    ListedWorkerJson,
+    Success,
+    WorkerAnswer,
+    WorkerJson,
+    gui_state_json,
+    listed_worker_json,
+    worker_json,
+)
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store import workers
+from goliat_monitoring.store.read.logs import newest_lines
+from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
+from goliat_monitoring.wire.errors import Refused
+
+# As many lines of the log as the old answer holds.
+NEWEST_LINES = 500
+
+
+class Register(msgspec.Struct, rename="camel", kw_only=True):
+    """Names a machine by the machine id of its client."""
+
+    ip_address: str = ""
+    machine_id: str = ""
+    hostname: str | None = None
+    machine_label: str | None = None
+
+
+class Change(msgspec.Struct, rename="camel", kw_only=True):
+    """What to change. `wish`: paused and draining workers claim nothing new."""
+
+    label: str | None = None
+    wish: Literal["active", "paused", "draining"] | None = None
+
+
+@get("/api/workers", tags=["Workers"])
+async def workers_list(
+    services: Services, include_stale: Annotated[bool, Parameter(query="includeStale")] = False
+) -> list[ListedWorkerJson]:
+    """All workers, newest seen first; with `includeStale` also those that were removed."""
+    now = services.clock()
+    found = await services.db.read(lambda c: list_workers(c, now, with_removed=include_stale))
+    return [listed_worker_json(worker) for worker in found]
+
+
+@post("/api/workers", status_code=200, tags=["Workers"])
+async def register(services: Services, client_ip: str, data: Register) -> WorkerJson:
+    """Register a machine before it speaks, or rename it."""
+    moment, machine_id = services.moment(), data.ip_address or data.machine_id
+    if not machine_id:
+        raise Refused(400, "ipAddress is missing", "send the machine's id as `ipAddress`")
+    worker_id = await services.db.write(
+        lambda c: workers.register(c, moment, machine_id, data.hostname, data.machine_label, client_ip)
+    )
+    return worker_json(await services.db.read(lambda c: get_worker(c, moment.now, worker_id)))
+
+
+@get("/api/workers/{key:str}", tags=["Workers"])
+async def worker_detail(services: Services, key: str) -> WorkerAnswer:
+    """A worker by its id, machine id or address, with the newest 500 lines of its newest run. With several matches:
+    the newest live one, and the ids of the others in `ambiguous`.
+    """
+    now = services.clock()
+
+    def unit(c: Connection) -> tuple[list[WorkerView], GuiStateJson | None]:
+        found = find_workers(c, now, key)
+        return found, gui_state(c, found[0]) if found else None
+
+    found, state = await services.db.read(unit)
+    if not found:
+        raise unknown(key)
+    others = [worker.id for worker in found[1:]]
+    ambiguous = list(dict.fromkeys([*found[0].ambiguous, *others]))
+    return WorkerAnswer(worker=worker_json(found[0]), gui_state=state, ambiguous=ambiguous)
+
+
+@patch("/api/workers/{key:str}", tags=["Workers"])
+async def change_worker(services: Services, principal: Principal, key: str, data: Change) -> WorkerJson:
+    """Rename a worker, or say whether it may claim work."""
+    moment = services.moment()
+    if data.label is None and data.wish is None:
+        raise Refused(400, "nothing to change", "send `label` or `wish`")
+
+    def unit(c: Connection) -> WorkerView:
+        worker_id = the_only(find_workers(c, moment.now, key), key).id
+        if data.label is not None:
+            workers.rename(c, moment, worker_id, data.label, principal.id)
+        if data.wish is not None:
+            workers.set_wish(c, moment, worker_id, data.wish, principal.id)
+        return get_worker(c, moment.now, worker_id)
+
+    return worker_json(await services.db.write(unit))
+
+
+@delete("/api/workers/{key:str}", status_code=200, tags=["Workers"])
+async def remove_worker(services: Services, principal: Principal, key: str, force: bool = False) -> Success:
+    """Take a worker off the list; its finished work stays. With a live run only with `force`: that run is then lost."""
+    moment = services.moment()
+
+    def unit(c: Connection) -> str:
+        worker = the_only(find_workers(c, moment.now, key), key)
+        workers.remove(c, moment, worker.id, force=force, actor=principal.id)
+        return worker.name
+
+    return Success(success=True, message=f"{await services.db.write(unit)} was removed; its finished work stays")
+
+
+def gui_state(connection: Connection, worker: WorkerView) -> GuiStateJson | None:
+    """A worker's newest run with the end of its log; None without a run."""
+    if worker.run is None:
+        return None
+    return gui_state_json(worker, worker.run, newest_lines(connection, worker.run.id, NEWEST_LINES))
+
+
+def the_only(found: list[WorkerView], key: str) -> WorkerView:
+    """The worker that `key` names. A change never guesses: raises `Refused` 404 for none, 409 for several."""
+    if not found:
+        raise unknown(key)
+    if len(found) > 1:
+        ids = [worker.id for worker in found]
+        raise Refused(409, f"{key!r} names {len(found)} workers", "use the id of one of them", {"ambiguous": ids})
+    return found[0]
+
+
+def unknown(key: str) -> Refused:
+    """The refusal of a name that no worker has."""
+    return Refused(404, "no such worker", f"{key!r} is no id, machine id or address of a worker")

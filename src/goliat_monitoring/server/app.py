@@ -1,0 +1,57 @@
+"""The server as one ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from litestar import Litestar
+from litestar.datastructures import State
+
+from goliat_monitoring.server.api import api_routes
+from goliat_monitoring.server.body import JSON_LIMIT
+from goliat_monitoring.server.context import DEPENDENCIES
+from goliat_monitoring.server.docs import docs_config
+from goliat_monitoring.server.edge import Edge
+from goliat_monitoring.server.errors import answer_problem
+from goliat_monitoring.server.jobs.sweeper import Sweeper
+from goliat_monitoring.server.live.routes import live_routes
+from goliat_monitoring.server.pages.routes import page_routes
+from goliat_monitoring.server.services import Clock, Services, wall_clock
+from goliat_monitoring.server.settings import Settings
+
+
+def create_app(settings: Settings, clock: Clock = wall_clock, *, sweeping: bool = True) -> Edge:
+    """The whole application. It opens its database at the lifespan's start and closes it at its end.
+
+    `clock`: UTC microseconds. `sweeping=False` leaves it to the caller to sweep (tests with a clock of their own).
+    """
+    services = Services(settings, clock)
+    return Edge(litestar_app(services, sweeping=sweeping), services)
+
+
+def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
+    """What the edge stands before."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        services.open()
+        sweeper = Sweeper(services) if sweeping else None
+        try:
+            if sweeper is not None:
+                sweeper.start()
+            yield
+        finally:
+            if sweeper is not None:
+                await sweeper.stop()
+            services.close()
+
+    return Litestar(
+        route_handlers=[*api_routes(), *live_routes(), *page_routes()],
+        dependencies=DEPENDENCIES,
+        exception_handlers={Exception: answer_problem},
+        lifespan=[lifespan],
+        openapi_config=docs_config(),
+        request_max_body_size=JSON_LIMIT,
+        state=State({"services": services}),
+        logging_config=None,
+        debug=False,
+    )

@@ -1,0 +1,31 @@
+"""What handlers ask for by parameter name: `services`, `principal` and `client_ip`."""
+
+from typing import Any
+
+from litestar import Request
+from litestar.datastructures import State
+from litestar.di import Provide
+
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.services import Services
+
+
+def _services(state: State) -> Services:
+    services: Services = state.services
+    return services
+
+
+def _principal(request: Request[Any, Any, Any]) -> Principal:
+    principal: Principal = request.scope["state"]["principal"]
+    return principal
+
+
+def _client_ip(request: Request[Any, Any, Any]) -> str:
+    return request.client.host if request.client is not None else ""
+
+
+DEPENDENCIES = {
+    "services": Provide(_services, sync_to_thread=False),
+    "principal": Provide(_principal, sync_to_thread=False),
+    "client_ip": Provide(_client_ip, sync_to_thread=False),
+}

@@ -1,0 +1,117 @@
+"""The outermost layer: who may call, the hot routes, headers that every answer carries, one form for every failure."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+
+from goliat_monitoring.server.auth import Gate
+from goliat_monitoring.server.errors import headers_of, refusal_of
+from goliat_monitoring.server.hot import answer_hot
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.wire.errors import Refused
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Any, Any, Any], Awaitable[None]]
+
+# A refused upload is read to its end up to this size: a client that still sends would not see the refusal.
+DRAIN_LIMIT = 64 * 2**20
+STRICT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+DEFAULT_HEADERS = {
+    b"x-content-type-options": b"nosniff",
+    b"referrer-policy": b"same-origin",
+    b"x-frame-options": b"DENY",
+    b"content-security-policy": STRICT.encode(),
+}
+CORS_HEADERS = [
+    (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
+    (b"access-control-allow-headers", b"Authorization, Content-Type, X-Goliat-Fence"),
+    (b"access-control-max-age", b"600"),
+]
+
+
+class Edge:
+    """An ASGI application around another one."""
+
+    def __init__(self, app: App, services: Services) -> None:
+        self._app = app
+        self._services = services
+        self._gate = Gate(services)
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        call = _Call(receive, send, self._cors(headers.get("origin", "")))
+        method, path = scope["method"], scope["path"]
+        try:
+            if method == "OPTIONS" and call.cors and "access-control-request-method" in headers:
+                await call.answer(204, b"", CORS_HEADERS)
+                return
+            principal = await self._gate.admit(method, path, headers)
+            if method == "POST":
+                client = scope.get("client") or ("",)
+                body = await answer_hot(self._services, principal, path, headers, client[0], call.receive)
+                if body is not None:
+                    await call.answer(200, body)
+                    return
+            scope.setdefault("state", {})["principal"] = principal
+            await self._app(scope, call.receive, call.send)
+        except Exception as problem:  # noqa: BLE001 - the last place where it can still be answered
+            refusal = refusal_of(problem, method, path)
+            if not call.started:
+                await call.refuse(refusal)
+            # Else half an answer is out: the server cuts the connection, which the client can tell from a whole one.
+
+    def _cors(self, origin: str) -> list[tuple[bytes, bytes]]:
+        if not origin or not self._gate.allows_origin(origin):
+            return []
+        return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+
+
+class _Call:
+    """One request: knows whether its body was read and its answer begun."""
+
+    def __init__(self, receive: Receive, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
+        self._receive = receive
+        self._send = send
+        self.cors = cors
+        self.started = False
+        self._body_ended = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" or not message.get("more_body", False):
+            self._body_ended = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            if message["status"] >= 400:
+                await self._drain()
+            self.started = True
+            headers = list(message.get("headers", []))
+            have = {name.lower() for name, _ in headers}
+            headers += [(name, value) for name, value in DEFAULT_HEADERS.items() if name not in have]
+            message = {**message, "headers": headers + self.cors}
+        await self._send(message)
+
+    async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
+        """Send a whole JSON answer."""
+        own = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *(headers or [])]
+        await self.send({"type": "http.response.start", "status": status, "headers": own})
+        await self.send({"type": "http.response.body", "body": body})
+
+    async def refuse(self, refusal: Refused) -> None:
+        """Send a refusal."""
+        extra = [(name.lower().encode(), value.encode()) for name, value in headers_of(refusal).items()]
+        await self.answer(refusal.status, msgspec.json.encode(refusal.body()), extra)
+
+    async def _drain(self) -> None:
+        size = 0
+        while not self._body_ended and size <= DRAIN_LIMIT:
+            message = await self.receive()
+            size += len(message.get("body", b""))

@@ -1,0 +1,77 @@
+"""Every failure as one form on the wire: `{"error", "details"}`. What only we may know goes to the log instead."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+    SerializationException,
+    ValidationException,
+)
+from sqlalchemy.exc import OperationalError
+
+from goliat_monitoring.wire.errors import Refused
+
+log = structlog.get_logger()
+
+WWW_AUTHENTICATE = 'Basic realm="goliat-monitoring", charset="UTF-8"'
+
+
+def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911 - one return a case
+    """What to answer to the failure `problem` of a request. Logs what the answer does not tell."""
+    match problem:
+        case Refused():
+            return problem
+        case msgspec.ValidationError():
+            return Refused(400, "the request has the wrong form", str(problem))
+        case msgspec.DecodeError() | SerializationException():
+            return Refused(400, "malformed JSON", str(problem))
+        case RecursionError():
+            return Refused(400, "malformed JSON", "it is nested too deeply")
+        case NotFoundException():
+            return Refused(404, "no such address", f"{method} {path}")
+        case MethodNotAllowedException():
+            return Refused(405, "this address does not take this method", f"{method} {path}")
+        case ValidationException():
+            return Refused(400, "the request has the wrong form", _validation_text(problem))
+        case HTTPException() if problem.status_code < 500:
+            status = 400 if problem.status_code == 422 else problem.status_code
+            return Refused(status, _WORDS.get(status, "the request cannot be served"), problem.detail)
+        case OperationalError():
+            log.error("database failed", method=method, path=path, problem=str(problem.orig))
+            return Refused(503, "the database does not answer", "nothing was kept; try again in a few seconds")
+        case _:
+            log.error("request failed", method=method, path=path, exc_info=problem)
+            return Refused(500, "the server failed", "its log says why")
+
+
+def headers_of(refusal: Refused) -> dict[str, str]:
+    """Headers that go with the status."""
+    if refusal.status == 401:
+        return {"WWW-Authenticate": WWW_AUTHENTICATE}
+    return {"Retry-After": "5"} if refusal.status == 503 else {}
+
+
+def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, object]]:
+    """Litestar's handler for all exceptions."""
+    refusal = refusal_of(problem, request.method, request.url.path)
+    return Response(
+        refusal.body(), status_code=refusal.status, headers=headers_of(refusal), media_type="application/json"
+    )
+
+
+_WORDS = {
+    400: "the request has the wrong form",
+    413: "the request is too large",
+    415: "the request has an unknown media type",
+}
+
+
+def _validation_text(problem: ValidationException) -> str:
+    found = problem.extra if isinstance(problem.extra, list) else []
+    parts = [f"{item.get('key', 'body')}: {item.get('message', '')}" for item in found if isinstance(item, dict)]
+    return "; ".join(parts) or problem.detail

@@ -1,0 +1,63 @@
+"""The two calls that make up nearly all traffic, as one raw ASGI handler: GOLIAT's GUI updates and agents' batches.
+
+They are documented with the other routes in `api`, which call the same functions; this only skips the framework.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.body import decode, read_body
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store import agents, bare
+from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch
+from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.errors import Refused
+
+GUI_UPDATE = "/api/gui-update"
+BATCH = re.compile(r"/api/agent/v1/runs/([^/]+)/batch")
+FENCE = FENCE_HEADER.lower()
+
+_gui_updates = msgspec.json.Decoder(GuiUpdate)
+_batches = msgspec.json.Decoder(Batch)
+_encoder = msgspec.json.Encoder()
+_DONE = b'{"success":true}'
+
+
+async def answer_hot(
+    services: Services, principal: Principal, path: str, headers: Mapping[str, str], client_ip: str, receive: Any
+) -> bytes | None:
+    """The JSON to answer a POST to `path` with; None when it is not one of the hot calls. Raises what refuses it."""
+    path = path.rstrip("/")
+    if path == GUI_UPDATE:
+        said = decode(await read_body(receive, headers), _gui_updates)
+        await hear_gui_update(services, said, client_ip)
+        return _DONE
+    found = BATCH.fullmatch(path)
+    if found is not None:
+        worker_id = agent_id(principal)
+        batch = decode(await read_body(receive, headers), _batches)
+        return _encoder.encode(await take_batch(services, worker_id, found.group(1), headers.get(FENCE), batch))
+    return None
+
+
+async def hear_gui_update(services: Services, said: GuiUpdate, client_ip: str) -> None:
+    """Apply one GUI update; returns when it is committed."""
+    moment = services.moment()
+    await services.db.write(lambda c: bare.hear_gui_update(c, moment, said, client_ip))
+
+
+async def take_batch(services: Services, worker_id: str, run_id: str, fence: str | None, said: Batch) -> Accepted:
+    """Apply one batch of an agent; returns when it is committed."""
+    moment = services.moment()
+    return await services.db.write(lambda c: agents.batch(c, moment, worker_id, run_id, fence, said))
+
+
+def agent_id(principal: Principal) -> str:
+    """The worker that calls. Raises `Refused` 401 for anybody but an agent."""
+    if principal.kind != "agent":
+        raise Refused(401, "an agent's credential is needed", "enrol first: POST /api/agent/v1/enrol")
+    return principal.worker_id

@@ -1,0 +1,60 @@
+"""The background task that lets time pass: windows close, runs are judged, leases end."""
+
+import asyncio
+import time
+from contextlib import suppress
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store import sweep
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.errors import Refused
+
+log = structlog.get_logger()
+
+# The two clocks may drift apart by this much between two sweeps, seconds. More is a jump, or the machine slept.
+JUMP_S = 10.0
+
+
+class Sweeper:
+    """Sweeps until stopped. A failed sweep is logged and tried again."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """End after the sweep that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        interval = self._services.settings.sweep_interval_s
+        wall, steady = self._services.clock(), time.monotonic()
+        while True:
+            await asyncio.sleep(interval)
+            drift = (self._services.clock() - wall) / SECOND - (time.monotonic() - steady)
+            wall, steady = self._services.clock(), time.monotonic()
+            if abs(drift) > JUMP_S:
+                log.warning("the clock jumped; nothing expires for a while", seconds=round(drift, 1))
+                self._services.keep_quiet()
+            try:
+                await self._services.db.write(partial(_sweep, self._services.moment()))
+            except Refused as refusal:
+                log.warning("sweep put off", reason=refusal.error)
+            except Exception as problem:
+                log.error("sweep failed", exc_info=problem)
+
+
+def _sweep(moment: Moment, connection: Connection) -> None:
+    sweep.sweep(connection, moment)

@@ -1,0 +1,114 @@
+"""Run the server until it is told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import socket
+import sys
+from typing import Any, Self
+
+import structlog
+from granian.constants import HTTPModes, Interfaces
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+from goliat_monitoring.server.app import create_app
+from goliat_monitoring.server.settings import Settings
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM; what was accepted by then is committed. Raises `Refused` if it cannot start."""
+    configure_logs(settings.log_level)
+    asyncio.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> None:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    port = settings.port or _free_port(settings.host)
+    app = create_app(settings)
+    async with Lifespan(app):
+        server = Server(
+            app,
+            address=settings.host.strip("[]"),
+            port=port,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto,
+            websockets=False,
+            backlog=1024,
+            log_level=LogLevels.warning,
+        )
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
+                loop.add_signal_handler(name, server.stop)
+        announced = asyncio.create_task(_announce(settings.host.strip("[]"), port))
+        try:
+            await server.serve()
+        finally:
+            announced.cancel()
+
+
+async def _announce(host: str, port: int) -> None:
+    """Say where the server listens, once it does: whoever reads the line may call at once."""
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(reachable, port)
+        except OSError:
+            await asyncio.sleep(0.02)
+            continue
+        writer.close()
+        print(f"goliat-monitoring listens on http://{f'[{host}]' if ':' in host else host}:{port}", flush=True)
+        return
+
+
+class Lifespan:
+    """Opens and closes an ASGI application. A failed start is raised as it was, not wrapped or only logged."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._to_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._from_app: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(
+            self._app({"type": "lifespan", "asgi": {"version": "3.0"}}, self._to_app.get, self._from_app.put)
+        )
+        await self._say("lifespan.startup")
+        return self
+
+    async def __aexit__(self, *_details: object) -> None:
+        await self._say("lifespan.shutdown")
+
+    async def _say(self, word: str) -> None:
+        assert self._task is not None  # noqa: S101 - entered
+        await self._to_app.put({"type": word})
+        answer = asyncio.create_task(self._from_app.get())
+        await asyncio.wait({answer, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done() or answer.result()["type"].endswith("failed"):
+            answer.cancel()
+            await self._task
+            raise RuntimeError(f"{word} failed: {answer.result().get('message', '') if answer.done() else ''}")
+
+
+def configure_logs(level: str) -> None:
+    """One line of text an entry on standard error."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], drop_missing=True),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _free_port(host: str) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.bind((host.strip("[]"), 0))
+        return int(probe.getsockname()[1])
