@@ -27,7 +27,7 @@ demo: install ## Server, three agents and a study of 24 simulated simulations; A
 test: install system-packages lint check ## Everything: style, types, import rules, all tests
 
 check: install ## Tests alone
-	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadgroup) $(ARGS)
+	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadscope) $(ARGS)
 
 lint: install ## Style, types and import rules
 	@$(BIN)/ruff check .
