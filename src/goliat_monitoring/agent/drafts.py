@@ -8,7 +8,7 @@ import msgspec
 from goliat_monitoring.wire.agent import CasesItem, GapItem, Item, LineItem, MessageItem, SampleItem
 from goliat_monitoring.wire.lines import Line, lines_of_message
 
-LOG_MESSAGES = frozenset({"log_batch", "status", "terminal_only", "print"})
+LOG_MESSAGES = ("log_batch", "status", "terminal_only", "print")
 # Levels that carry evidence or catch a person's eye; they are never folded.
 KEPT_LEVELS = frozenset({"warning", "error", "fatal", "success", "header", "highlight"})
 # GOLIAT says this of a cached simulation, and nothing else proves that one.
