@@ -15,6 +15,7 @@ from granian.server.embed import Server
 
 from goliat_monitoring.server.app import create_app
 from goliat_monitoring.server.settings import Settings
+from goliat_monitoring.wire.errors import Refused
 
 
 def serve(settings: Settings) -> None:
@@ -25,7 +26,7 @@ def serve(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    port = settings.port or _free_port(settings.host)
+    port = _free_port(settings.host, settings.port)
     app = create_app(settings)
     async with Lifespan(app):
         server = Server(
@@ -107,8 +108,17 @@ def configure_logs(level: str) -> None:
     )
 
 
-def _free_port(host: str) -> int:
+def _free_port(host: str, port: int) -> int:
+    """`port`, or any free one for 0. Raises `Refused` where another process listens: granian would share the port."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family) as probe:
-        probe.bind((host.strip("[]"), 0))
+        if sys.platform != "win32":
+            # Connections of a server that just ended do not count. On Windows this would allow a second listener.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host.strip("[]"), port))
+        except OSError as problem:
+            raise Refused(
+                400, f"cannot listen on {host}:{port}", problem.strerror or "choose another address or port"
+            ) from problem
         return int(probe.getsockname()[1])
