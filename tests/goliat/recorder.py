@@ -122,7 +122,7 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(answer)
 
-        do_GET = do_POST = _record  # noqa: N815  # the names that http.server calls
+        do_GET = do_POST = do_CONNECT = _record  # noqa: N815  # the names that http.server calls
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its signature
             pass

@@ -296,6 +296,15 @@ def test_hash_of_a_folder_that_is_set_up_anew(recording: type[ProjectManager], c
     assert [(line["config_hash"], line["cached"]) for line in lines(control)] == [("hash of new", False)]
 
 
+def test_cached_folder_stays_cached_when_its_metadata_are_written_again(
+    recording: type[ProjectManager], control: Path, tmp_path: Path
+) -> None:
+    manager = recording(tmp_path, {"setup_done": True, "run_done": True, "extract_done": True})
+    manager.create_or_open_project("duke")
+    manager.write_simulation_metadata(str(manager.folder / "config.json"), "duke", update_setup_timestamp=False)
+    assert [line["cached"] for line in lines(control)] == [True, True]
+
+
 def test_folder_taken_as_it_is_bears_its_own_hash(
     recording: type[ProjectManager], control: Path, tmp_path: Path
 ) -> None:

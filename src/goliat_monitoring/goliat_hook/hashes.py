@@ -53,29 +53,39 @@ def _followed_by(original: Any, after: Any) -> Any:
 class _Recorder:
     def __init__(self, control: Path) -> None:
         self._control = control
-        self._recorded: set[Path] = set()
+        self._is_cached: dict[Path, bool] = {}
 
     def verified(self, manager: Any, status: Any, meta_path: str, surgical_config: Any, *_: Any, **__: Any) -> None:
         """GOLIAT looked whether the folder is of this configuration, and what of it is done."""
         self._record(manager, Path(meta_path).parent, _hash(manager, surgical_config), is_cached=_is_done(status))
 
-    def written(self, manager: Any, _: Any, meta_path: str, surgical_config: Any, *__: Any, **___: Any) -> None:
-        """GOLIAT set the simulation up anew."""
-        self._record(manager, Path(meta_path).parent, _hash(manager, surgical_config), is_cached=False)
+    def written(
+        self,
+        manager: Any,
+        _: Any,
+        meta_path: str,
+        surgical_config: Any,
+        update_setup_timestamp: bool = False,
+        **__: Any,
+    ) -> None:
+        """GOLIAT wrote the metadata: with a new time after a setup, with the old one for a folder it goes on with."""
+        folder = Path(meta_path).parent.absolute()
+        is_cached = self._is_cached.get(folder, False) and not update_setup_timestamp
+        self._record(manager, folder, _hash(manager, surgical_config), is_cached=is_cached)
 
     def opened(self, manager: Any, status: Any, *_: Any, **__: Any) -> None:
         """GOLIAT chose the folder. Where it took it as it is, unverified, the hash that lies there is the one."""
         folder = Path(manager.project_path).parent.absolute()
         metadata = folder / "config.json"
         took_it_as_it_is = isinstance(status, dict) and bool(status.get("setup_done"))
-        if folder in self._recorded or not took_it_as_it_is or not metadata.exists():
+        if folder in self._is_cached or not took_it_as_it_is or not metadata.exists():
             return
         stored = json.loads(metadata.read_text(encoding="utf-8")).get("config_hash")
         self._record(manager, folder, stored, is_cached=_is_done(status))
 
     def _record(self, manager: Any, folder: Path, config_hash: Any, *, is_cached: bool) -> None:
         folder = folder.absolute()
-        self._recorded.add(folder)
+        self._is_cached[folder] = is_cached
         line = {
             "path": str(folder),
             "relative_path": _relative(manager, folder),

@@ -37,6 +37,10 @@ class Simulation:
         return MagicMock()
 
 
+def _hdf5() -> Any:
+    return importlib.import_module("h5py")  # GOLIAT checks that a project file is HDF5
+
+
 class _Document(types.ModuleType):
     """The one open project."""
 
@@ -52,6 +56,8 @@ class _Document(types.ModuleType):
         self._open = True
 
     def Open(self, path: str) -> None:  # noqa: N802  # Sim4Life's name
+        with _hdf5().File(path, "r") as file:
+            self.AllSimulations = [Simulation(name, path) for name in file.attrs["simulations"]]
         self.FilePath = path
         self._open = True
 
@@ -59,10 +65,8 @@ class _Document(types.ModuleType):
         pass
 
     def SaveAs(self, path: str) -> None:  # noqa: N802  # Sim4Life's name
-        h5py = importlib.import_module("h5py")  # GOLIAT checks that a project file is HDF5
-
-        with h5py.File(path, "w") as file:
-            file.attrs["stand_in"] = 1
+        with _hdf5().File(path, "w") as file:
+            file.attrs["simulations"] = [simulation.Name for simulation in self.AllSimulations]
         self.FilePath = path
 
     def Close(self) -> None:  # noqa: N802  # Sim4Life's name
