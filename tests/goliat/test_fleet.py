@@ -59,7 +59,8 @@ def test_two_agents_run_a_super_study_of_the_real_goliat(fleet: Fleet, tmp_path:
         cwd=project, env=hooked_environment(fleet.url), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert created.returncode == 0, created.stdout + created.stderr
-    workdirs = [fleet.start_agent(name) for name in ("win-1", "win-2")]
+    # Long enough for the window to take its pictures, which it does every 5 s when it is not busy.
+    workdirs = [fleet.start_agent(name, FAKE_ISOLVE_S="3") for name in ("win-1", "win-2")]
 
     shown: dict[str, set[float]] = {}
     finished = threading.Event()
