@@ -1,6 +1,5 @@
 """The demo's verdict: nothing missing, nothing altered, nothing twice."""
 
-import hashlib
 import json
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from goliat_monitoring.agent.uploads import Uploads
 from goliat_monitoring.cli.client import Client
 from goliat_monitoring.cli.demo import plan
 from goliat_monitoring.cli.demo.check import check
@@ -38,13 +38,17 @@ class Download(Client):
 
 def sent(folder: Path, files: Files) -> list[Path]:
     """State dirs of one agent that sent these files."""
-    manifest = [
-        {"relativePath": name.rpartition("/")[0], "filename": name.rpartition("/")[2], "sha256": digest, "size": 1}
-        for name, digest in ((name, hashlib.sha256(content).hexdigest()) for name, content in files.items())
-    ]
-    path = folder / "state" / "runs" / "run-1" / "manifest.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(manifest))
+    run = folder / "state" / "runs" / "run-1"
+    run.mkdir(parents=True)
+    uploads = Uploads(run / "uploads.sqlite")
+    for index, (name, content) in enumerate(files.items()):
+        (run / str(index)).write_bytes(content)
+        folder_name, _, file_name = name.rpartition("/")
+        uploads.add(folder_name, file_name, run / str(index))
+        waiting = uploads.next_waiting(1)
+        assert waiting is not None
+        uploads.settle(waiting, "stored")
+    uploads.close()
     return [folder / "state"]
 
 

@@ -46,7 +46,7 @@ def rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give a worker another name."""
-    answer = client(server, token).patch(f"/api/workers/{quote(worker, safe='')}", {"machineLabel": label})
+    answer = client(server, token).patch(f"/api/workers/{quote(worker, safe='')}", {"label": label})
     if as_json:
         show.as_json(answer)
     else:

@@ -175,7 +175,7 @@ def test_workers_are_listed_and_renamed(server: Server) -> None:
     assert "RTX 4090" in call(server, "workers", "list").stdout
     assert json.loads(call(server, "worker", "list", "--json").stdout) == [worker]
     assert call(server, "worker", "rename", "w", "gpu-1").exit_code == 0
-    assert server.asked[-1][2] == {"machineLabel": "gpu-1"}
+    assert server.asked[-1][2] == {"label": "gpu-1"}
 
 
 def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

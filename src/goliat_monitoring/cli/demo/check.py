@@ -1,11 +1,11 @@
 """Whether every result arrived: what the server hands out, byte for byte what the agents say they sent."""
 
 import hashlib
-import json
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from goliat_monitoring.agent.uploads import Uploads
 from goliat_monitoring.cli.client import Client
 from goliat_monitoring.study.cases import Case
 
@@ -32,13 +32,16 @@ def check(api: Client, study_id: str, cases: Sequence[Case], state_dirs: Sequenc
 
 
 def manifests(state_dirs: Sequence[Path]) -> dict[str, str]:
-    """SHA-256 of every file by `relative path/name`, as the agents wrote it down; a later run replaces an earlier."""
+    """SHA-256 of every file by `relative path/name`, as the agents remember it; a later run replaces an earlier."""
     sent: dict[str, str] = {}
+    found = [path for state_dir in state_dirs for path in state_dir.glob("runs/*/uploads.sqlite")]
     # Names of runs sort by the time at which they were claimed.
-    found = [path for state_dir in state_dirs for path in state_dir.glob("runs/*/manifest.json")]
     for path in sorted(found, key=lambda path: path.parent.name):
-        for entry in json.loads(path.read_text("utf-8")):
-            sent[f"{entry['relativePath']}/{entry['filename']}"] = entry["sha256"]
+        uploads = Uploads(path)
+        try:
+            sent.update({f"{folder}/{name}": digest for folder, name, digest in uploads.manifest()})
+        finally:
+            uploads.close()
     return sent
 
 
