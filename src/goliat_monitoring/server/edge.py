@@ -40,6 +40,10 @@ class Edge:
         self._services = services
         self._gate = Gate(services)
 
+    def end_streams(self) -> None:
+        """End the event streams of open pages. Their pages come back by themselves to whoever answers next."""
+        self._services.hub.close()
+
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -40,9 +40,15 @@ async def _serve(settings: Settings) -> None:
             log_level=LogLevels.warning,
         )
         loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            # First the event streams of open pages, which never end by themselves and would be waited for.
+            app.end_streams()
+            server.stop()  # type: ignore[no-untyped-call]
+
         for name in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-                loop.add_signal_handler(name, server.stop)
+                loop.add_signal_handler(name, stop)
         announced = asyncio.create_task(_announce(settings.host.strip("[]"), port))
         try:
             await server.serve()

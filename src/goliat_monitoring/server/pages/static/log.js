@@ -37,14 +37,13 @@ let moving = false;
 
 function row(line) {
   const item = document.createElement("li");
-  const mark = document.createElement("a");
+  const mark = document.createElement("i");
   if (line.n === null) {
     item.className = "window";
     mark.textContent = "\u2026";
     mark.title = "Waits for its neighbours before it gets its number";
   } else {
     item.id = `L${line.n}`;
-    mark.href = `#L${line.n}`;
     mark.textContent = line.n;
   }
   item.classList.add(line.level);
@@ -210,6 +209,11 @@ const arrived = () => {
 };
 document.body.addEventListener("sse:log", arrived);
 document.body.addEventListener("sse:refresh", arrived);
+// Numbers are no links: a thousand stops for the keyboard would bar the way past the log.
+list.addEventListener("click", (event) => {
+  const item = event.target.closest("li[id] > i")?.parentElement;
+  if (item) location.hash = item.id;
+});
 addEventListener("hashchange", () => soon(() => goTo(location.hash)));
 
 if (matchMedia("(max-width: 599px)").matches) wrap.click();
