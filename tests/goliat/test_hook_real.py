@@ -18,6 +18,8 @@ from tests.goliat.environment import SMALL_STUDY, SUPER_STUDY, hooked_environmen
 from tests.goliat.process import GoliatProcess
 from tests.goliat.recorder import Recorder, Request
 
+pytestmark = pytest.mark.xdist_group("goliat-hook")  # or each process would make all the runs
+
 PREFIX = "/r/018f-run"
 MACHINE = "gpu-box-7"
 CASES = [

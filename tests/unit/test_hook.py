@@ -1,5 +1,6 @@
 """The hook's parts, each against a small stand-in for the piece of GOLIAT that it patches."""
 
+import ast
 import json
 import os
 import subprocess
@@ -93,6 +94,11 @@ for name in {sorted(file.stem for file in SITE.parent.glob("*.py"))!r}:
     environment = {"GOLIAT_MONITORING_RELAY": "http://h"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("file", sorted(SITE.parent.rglob("*.py")), ids=lambda file: file.name)
+def test_hook_is_python_3_8(file: Path) -> None:
+    ast.parse(file.read_text(), feature_version=(3, 8))
 
 
 @pytest.fixture
@@ -232,6 +238,26 @@ def test_window_that_stays_open_is_left(
     assert (last_resort.daemon, last_resort.interval) == (True, 3600.0)
     last_resort.cancel()
     last_resort.join()
+
+
+NEVER_ENDING = """
+import sys, time, types
+from pathlib import Path
+from _goliat_monitoring_hook import settings, window
+
+window.CLOSE_GRACE_S = 0.2
+child = types.SimpleNamespace(exitcode=None, kill=lambda: print("killed", flush=True))
+gui = types.SimpleNamespace(study_is_finished=True, process=child, close=lambda: False)
+watch = window.Watch(gui, settings.Settings("http://h", None, None, None, None, 0.0))
+while True:
+    watch.tick()
+    time.sleep(0.01)
+"""
+
+
+def test_process_that_does_not_end_is_ended() -> None:
+    done = run_python(NEVER_ENDING, SITE, GOLIAT_MONITORING_RELAY="http://h")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "killed\n", "")
 
 
 class ProjectManager:
