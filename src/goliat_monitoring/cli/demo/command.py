@@ -51,7 +51,7 @@ def demo(
         if leave or not finished:
             fleet.stop()
     if not leave:
-        show.console.print(f"Everything stays up. To end it: {_again()} --stop", markup=False)
+        show.console.print(f"Everything stays up. To end it: {_again()} --stop", markup=False, soft_wrap=True)
 
 
 def _play(fleet: Fleet, port: int) -> bool:
@@ -82,6 +82,7 @@ def _play(fleet: Fleet, port: int) -> bool:
         f"{len(plan.expected())} simulations, {files} files: downloaded over HTTP, all as the agents sent them. "
         f"{time.monotonic() - started:.0f} s.",
         markup=False,
+        soft_wrap=True,
     )
     show.console.print(f"Dashboard: {address}/", markup=False)
     return True

@@ -1,5 +1,6 @@
 """The demo's processes: started apart from this one, remembered in a file, and ended by pid and start time."""
 
+import contextlib
 import json
 import os
 import socket
@@ -45,17 +46,16 @@ class Fleet:
         return process.pid
 
     def stop(self) -> int:
-        """End what was started, newest first, and everything those started; how many were still running."""
+        """End what was started, and everything that those started; how many were still running."""
         # Taken first: studies outlive the agents that started them.
-        alive = [process for process in map(_find, reversed(self._known())) if process is not None]
+        alive = [process for process in map(_find, self._known()) if process is not None]
         everything = dict.fromkeys(alive)
         for process in alive:
             try:
                 everything.update(dict.fromkeys(process.children(recursive=True)))
             except psutil.NoSuchProcess:
                 continue
-        for process in everything:
-            _end(process)
+        _end(list(everything))
         for child in self._children:
             child.wait(GRACE_S)
         self._file.unlink(missing_ok=True)
@@ -91,13 +91,13 @@ def _find(known: tuple[int, float]) -> psutil.Process | None:
         return None
 
 
-def _end(process: psutil.Process) -> None:
-    try:
-        process.terminate()
-        try:
-            process.wait(GRACE_S)
-        except psutil.TimeoutExpired:
+def _end(processes: list[psutil.Process]) -> None:
+    # All at once: an agent that waits for an answer notices that its server is gone.
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    _, stubborn = psutil.wait_procs(processes, timeout=GRACE_S)
+    for process in stubborn:
+        with contextlib.suppress(psutil.Error):
             process.kill()
-            process.wait(GRACE_S)
-    except psutil.Error:
-        return
+    psutil.wait_procs(stubborn, timeout=GRACE_S)
