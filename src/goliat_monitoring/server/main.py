@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import socket
 import sys
 from typing import Any, Self
 
@@ -13,20 +12,19 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from goliat_monitoring.server.alone import free_port, owning
 from goliat_monitoring.server.app import create_app
 from goliat_monitoring.server.settings import Settings
-from goliat_monitoring.wire.errors import Refused
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; what was accepted by then is committed. Raises `Refused` if it cannot start."""
     configure_logs(settings.log_level)
-    asyncio.run(_serve(settings))
+    with owning(settings.data_dir):
+        asyncio.run(_serve(settings, free_port(settings.host, settings.port)))
 
 
-async def _serve(settings: Settings) -> None:
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    port = _free_port(settings.host, settings.port)
+async def _serve(settings: Settings, port: int) -> None:
     app = create_app(settings)
     async with Lifespan(app):
         server = Server(
@@ -37,7 +35,7 @@ async def _serve(settings: Settings) -> None:
             http=HTTPModes.auto,
             websockets=False,
             backlog=1024,
-            log_level=LogLevels.warning,
+            log_level=LogLevels.error,
         )
         loop = asyncio.get_running_loop()
 
@@ -112,19 +110,3 @@ def configure_logs(level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def _free_port(host: str, port: int) -> int:
-    """`port`, or any free one for 0. Raises `Refused` where another process listens: granian would share the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family) as probe:
-        if sys.platform != "win32":
-            # Connections of a server that just ended do not count. On Windows this would allow a second listener.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError as problem:
-            raise Refused(
-                400, f"cannot listen on {host}:{port}", problem.strerror or "choose another address or port"
-            ) from problem
-        return int(probe.getsockname()[1])

@@ -54,21 +54,28 @@ async def wait_for_work(hub: Hub, since: str, seconds: float, departure: Departu
     """
     seconds = min(seconds, LOOK_AGAIN_S)
 
-    async def change() -> None:
+    async def change() -> bool:
+        """False when the hub closed: the server is going down."""
         try:
             async with aclosing(hub.subscribe({"work"}, since, pause=seconds)) as changes:
                 async for _ in changes:
-                    return
+                    return True
         except Crowded:
-            await asyncio.sleep(seconds)
+            if hub.crowded:
+                await asyncio.sleep(seconds)
+                return True
+        return False
 
     waiting = asyncio.create_task(change())
     gone = asyncio.create_task(departure.during(seconds))
     try:
         await asyncio.wait({waiting, gone}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        closed = waiting.done() and not waiting.result()
     finally:
         for task in (waiting, gone):
             task.cancel()
         await asyncio.gather(waiting, gone, return_exceptions=True)
     if departure.happened:
         raise Refused(400, "the request ended early", "the sender closed the connection")
+    if closed:
+        raise Refused(503, "the server is shutting down", "try again in a few seconds")
