@@ -156,6 +156,7 @@ def test_05_follow_lets_go_and_counts_what_is_new(screen: Screen, server: Server
     expect(follow).to_have_attribute("aria-pressed", "true")
     page.get_by_role("button", name="Load earlier").click()
     expect(log.locator("#L1")).to_be_attached()
+    expect(log.locator("#L500")).to_be_in_viewport()
     assert log.locator("li").count() <= 2000
     expect(follow).to_have_attribute("aria-pressed", "false")
 

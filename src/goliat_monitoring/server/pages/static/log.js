@@ -94,10 +94,14 @@ function tell() {
   fresh.textContent = unseen > 0 ? `\u2193 ${unseen} new line${unseen === 1 ? "" : "s"}` : "\u2193 Newest lines";
 }
 
-function toEnd() {
-  moving = true;
-  box.scrollTop = box.scrollHeight;
+// Scrolling of our own must not be taken for the reader's.
+function scrollTo(top) {
+  const before = box.scrollTop;
+  box.scrollTop = top;
+  moving = box.scrollTop !== before;
 }
+
+const toEnd = () => scrollTo(box.scrollHeight);
 
 function letGo() {
   if (!following) return;
@@ -145,10 +149,11 @@ async function older() {
   const from = first();
   const after = Math.max(0, from - 1 - CHUNK);
   const lines = (await fetchLines(after, from - 1 - after)).filter((line) => line.n !== null && line.n < from);
-  const height = box.scrollHeight;
+  const oldest = list.querySelector("li[id]");
   following = false;
   list.prepend(...lines.map(row));
-  box.scrollTop += box.scrollHeight - height;
+  // What was asked for is seen: it ends where the view ends.
+  scrollTo(oldest.offsetTop - box.clientHeight + oldest.offsetHeight);
   while (list.childElementCount > MOST) {
     list.lastElementChild.remove();
     whole = false;
