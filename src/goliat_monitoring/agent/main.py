@@ -157,14 +157,17 @@ class Agent:
 
     def _claim(self, link: Link) -> tuple[Job | None, float | None]:
         """A job, or how long to wait before the next try; (None, None) where there is no work to be had."""
-        intervals, once, session = self._settings.intervals, self._settings.once, link.session
-        allowed = self._may_claim(link)
-        if not allowed or session is None:
-            # With `once` there is nothing to wait for, except the server itself.
-            return None, 0.0 if allowed is None else None if once else intervals.ask_s
+        intervals, once = self._settings.intervals, self._settings.once
+        allowed, session = self._may_claim(link), link.session
+        if allowed is None or session is None:
+            return None, 0.0
+        if not allowed:
+            # With `once` there is nothing to wait for.
+            return None, None if once else intervals.ask_s
         end_orphans(self._runs, None, intervals.term_grace_s)
         if not self._lease.wait_renewed(intervals.retry_s):
             return None, 0.0
+        asked_at = time.monotonic()
         try:
             claimed = self._server.claim(Claim(session.session_id, 0.0 if once else intervals.claim_wait_s))
         except Unreachable as error:
@@ -174,7 +177,9 @@ class Agent:
             return None, self._refused_claim(link, refused)
         link.saw_epoch(claimed.epoch)
         link.wish = claimed.wish
-        return claimed.job, None if once else max(0.0, min(claimed.next_s, 300.0))
+        # The time for which the server held the call was waiting, too.
+        waited = time.monotonic() - asked_at
+        return claimed.job, None if once else max(0.0, min(claimed.next_s, 300.0) - waited)
 
     def _refused_claim(self, link: Link, refused: Refused) -> float:
         if refused.extra.get("sessionEnded") or refused.status in (401, 403, 404):

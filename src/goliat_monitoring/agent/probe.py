@@ -13,6 +13,7 @@ from goliat_monitoring.agent.statedir import write_json
 log = logging.getLogger(__name__)
 # Importing GOLIAT with Sim4Life takes a while on a cold disk.
 TIMEOUT_S = 180.0
+SITES = ("lib/python*/site-packages", "Lib/site-packages")
 VERSION_CODE = "import importlib.metadata as m; print(m.version('goliat'))"
 
 
@@ -50,9 +51,8 @@ def _key(command: list[str]) -> str:
         try:
             parts.append(str(found.stat().st_mtime_ns))
             # An upgrade leaves the interpreter as it is and touches the folder beside it.
-            parts.extend(
-                str(site.stat().st_mtime_ns) for site in sorted(found.parent.parent.glob("[Ll]ib*/**/site-packages"))
-            )
+            for pattern in SITES:
+                parts.extend(str(site.stat().st_mtime_ns) for site in sorted(found.parent.parent.glob(pattern)))
         except OSError:
             continue
     return "\0".join(parts)

@@ -69,7 +69,8 @@ class Supervisor:
         record.phase = "running"
         run.save()
         run.process = process_tree.find(record.pid, record.pid_started)
-        run.note(f"Started GOLIAT {goliat.version} as process {record.pid}: {' '.join(command)}")
+        name = f"GOLIAT {goliat.version}".strip()
+        run.note(f"Started {name} as process {record.pid}: {' '.join(command)}")
         return None
 
     def take_over(self) -> Ending | None:
