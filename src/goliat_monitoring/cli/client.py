@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -13,7 +13,7 @@ CONNECT_S, ANSWER_S = 10.0, 60.0
 
 
 class Client:
-    """One server. Raises `Refused` with a sentence for a person, whatever goes wrong."""
+    """One server, until its `with` block ends. Raises `Refused` with a sentence for a person, whatever goes wrong."""
 
     def __init__(self, server: str, token: str = "") -> None:
         self.server = server.rstrip("/")
@@ -55,8 +55,10 @@ class Client:
             part.unlink(missing_ok=True)
         return target.stat().st_size
 
-    def close(self) -> None:
-        """Let go of the connections."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
         self._http.close()
 
     def _json(self, method: str, path: str, **options: Any) -> Any:

@@ -15,7 +15,6 @@ from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOpti
 app = typer.Typer(no_args_is_help=True, help="Runs: list, read their logs, stop them.")
 RunArgument = Annotated[str, typer.Argument(help="Id of a run.")]
 PAGE, LOOK_EVERY_S = 1000, 1.0
-LIVE = ("claimed", "running", "unreachable")
 
 
 @app.command("list")
@@ -27,7 +26,8 @@ def list_runs(
     as_json: JsonOption = False,
 ) -> None:
     """Runs, newest first."""
-    runs = client(server, token).get("/api/runs", workerId=worker, assignmentId=assignment)
+    with client(server, token) as api:
+        runs = api.get("/api/runs", workerId=worker, assignmentId=assignment)
     if as_json:
         show.as_json(runs)
         return
@@ -37,11 +37,11 @@ def list_runs(
             (
                 it.get("id"),
                 show.state(it.get("state")),
-                it.get("studyName"),
+                it.get("superStudyName"),
                 it.get("index"),
                 it.get("workerName"),
                 show.percent(it.get("percent")),
-                it.get("lineCount"),
+                it.get("lines"),
                 show.when(it.get("claimedAt")),
             )
             for it in runs
@@ -60,12 +60,12 @@ def log(
     as_json: JsonOption = False,
 ) -> None:
     """A run's log, oldest line first; with --json one object a line."""
-    api = client(server, token)
-    for line in _followed(api, run, after) if follow else _lines(api, run, after):
-        if as_json:
-            print(json.dumps(line, ensure_ascii=False), flush=True)
-        else:
-            show.console.print(show.log_line(line), soft_wrap=True)
+    with client(server, token) as api:
+        for line in _followed(api, run, after) if follow else _lines(api, run, after):
+            if as_json:
+                print(json.dumps(line, ensure_ascii=False), flush=True)
+            else:
+                show.console.print(show.log_line(line), soft_wrap=True)
 
 
 @app.command()
@@ -73,7 +73,8 @@ def stop(
     run: RunArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
 ) -> None:
     """Press GOLIAT's Stop button on the machine of this run."""
-    answer = client(server, token).post(f"/api/runs/{quote(run, safe='')}/stop")
+    with client(server, token) as api:
+        answer = api.post(f"/api/runs/{quote(run, safe='')}/stop")
     if as_json:
         show.as_json(answer)
     else:
@@ -94,7 +95,7 @@ def _lines(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
 def _followed(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
     """Lines as they get their numbers, until the run is over and nothing more comes."""
     while True:
-        over = api.get(f"/api/runs/{quote(run, safe='')}").get("state") not in LIVE
+        over = not api.get(f"/api/runs/{quote(run, safe='')}")["run"]["live"]
         for line in _lines(api, run, after):
             if line.get("n") is not None:
                 after = line["n"]

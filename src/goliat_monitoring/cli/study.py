@@ -35,15 +35,14 @@ def create(
     """Make a super study of a config."""
     base = resolved(config)
     parts = [base] if assignments is None else ready_made(assignments)
-    study = client(server, token).post(
-        "/api/super-studies",
-        {
-            "name": name,
-            "description": description,
-            "baseConfig": base,
-            "assignments": [{"splitConfig": part, "status": "PENDING"} for part in parts],
-        },
-    )
+    body = {
+        "name": name,
+        "description": description,
+        "baseConfig": base,
+        "assignments": [{"splitConfig": part, "status": "PENDING"} for part in parts],
+    }
+    with client(server, token) as api:
+        study = api.post("/api/super-studies", body)
     if as_json:
         show.as_json(study)
         return
@@ -56,7 +55,8 @@ def create(
 @app.command("list")
 def list_studies(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
     """All super studies, newest first."""
-    studies = client(server, token).get("/api/super-studies")
+    with client(server, token) as api:
+        studies = api.get("/api/super-studies")
     if as_json:
         show.as_json(studies)
         return
@@ -82,8 +82,8 @@ def show_study(
     study: StudyArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
 ) -> None:
     """One super study and its assignments."""
-    api = client(server, token)
-    found = find(api, study)
+    with client(server, token) as api:
+        found = find(api, study)
     if as_json:
         show.as_json(found)
         return
@@ -123,10 +123,10 @@ def download(
     as_json: JsonOption = False,
 ) -> None:
     """All results of a super study as one zip."""
-    api = client(server, token)
-    found = find(api, study)
-    target = output or Path(f"{re.sub(r'[^A-Za-z0-9._-]', '_', str(found.get('name')))}_results.zip")
-    size = api.download(f"/api/super-studies/{quote(str(found['id']))}/results/download", target)
+    with client(server, token) as api:
+        found = find(api, study)
+        target = output or Path(f"{re.sub(r'[^A-Za-z0-9._-]', '_', str(found.get('name')))}_results.zip")
+        size = api.download(f"/api/super-studies/{quote(str(found['id']))}/results/download", target)
     if as_json:
         show.as_json({"file": str(target), "size": size})
     else:

@@ -15,7 +15,8 @@ app = typer.Typer(no_args_is_help=True, help="Workers: list, rename.")
 @app.command("list")
 def list_workers(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
     """All workers, newest seen first."""
-    workers = client(server, token).get("/api/workers", includeStale="true")
+    with client(server, token) as api:
+        workers = api.get("/api/workers")
     if as_json:
         show.as_json(workers)
         return
@@ -46,7 +47,8 @@ def rename(
     as_json: JsonOption = False,
 ) -> None:
     """Give a worker another name."""
-    answer = client(server, token).patch(f"/api/workers/{quote(worker, safe='')}", {"label": label})
+    with client(server, token) as api:
+        answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"label": label})
     if as_json:
         show.as_json(answer)
     else:

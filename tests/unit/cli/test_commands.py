@@ -170,7 +170,7 @@ def test_an_unfinished_download_leaves_nothing(server: Server, tmp_path: Path) -
 
 def test_workers_are_listed_and_renamed(server: Server) -> None:
     worker = {"id": "w", "hostname": "h", "status": "IDLE", "guiState": None, "gpuName": "RTX 4090"}
-    server.say("GET", "/api/workers?includeStale=true", [worker])
+    server.say("GET", "/api/workers", [worker])
     server.say("PATCH", "/api/workers/w", worker | {"machineLabel": "gpu-1"})
     assert "RTX 4090" in call(server, "workers", "list").stdout
     assert json.loads(call(server, "worker", "list", "--json").stdout) == [worker]
@@ -185,7 +185,7 @@ def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monk
     for after, numbers in pages.items():
         lines = [line | {"n": n, "text": f"line {n}"} for n in numbers]
         server.say("GET", f"/api/runs/r/log?after={after}&limit=2", {"lines": lines, "total": 3})
-    server.say("GET", "/api/runs/r", {"id": "r", "state": "succeeded"})
+    server.say("GET", "/api/runs/r", {"run": {"id": "r", "live": False}})
     for option in ("--after=0", "--follow"):
         result = call(server, "run", "log", "r", option)
         assert [words.split("  ")[-1] for words in result.stdout.splitlines()] == ["line 1", "line 2", "line 3"]

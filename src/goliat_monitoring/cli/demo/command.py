@@ -58,9 +58,22 @@ def _play(fleet: Fleet, port: int) -> bool:
     started = time.monotonic()
     address = f"http://127.0.0.1:{port}"
     server = fleet.start("server", "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", "server")
-    api = Client(address)
-    _wait_until_ready(api, server)
+    with Client(address) as api:
+        _wait_until_ready(api, server)
+        show.console.print(f"Dashboard: {address}/", markup=False)
+        state_dirs = _run_study(fleet, api)
+    show.console.print(
+        f"{len(plan.expected())} simulations, {len(manifests(state_dirs))} files: downloaded over HTTP, "
+        f"all as the agents sent them. {time.monotonic() - started:.0f} s.",
+        markup=False,
+        soft_wrap=True,
+    )
     show.console.print(f"Dashboard: {address}/", markup=False)
+    return True
+
+
+def _run_study(fleet: Fleet, api: Client) -> list[Path]:
+    """Create the study, run it, check its results; the agents' state dirs."""
     config = plan.base_config()
     study: dict[str, Any] = api.post(
         "/api/super-studies",
@@ -71,21 +84,13 @@ def _play(fleet: Fleet, port: int) -> bool:
             "assignments": [{"splitConfig": part, "status": "PENDING"} for part in plan.assignments(config)],
         },
     )
-    state_dirs = [_start_agent(fleet, address, number) for number in range(1, AGENTS + 1)]
+    state_dirs = [_start_agent(fleet, api.server, number) for number in range(1, AGENTS + 1)]
     _watch(api, study["id"])
     wrong = _settle(api, study["id"], state_dirs, fleet.folder)
     if wrong:
         more = f" and {len(wrong) - 3} more" if len(wrong) > 3 else ""
         raise Refused(500, f"{len(wrong)} results are wrong", "; ".join(wrong[:3]) + more)
-    files = len(manifests(state_dirs))
-    show.console.print(
-        f"{len(plan.expected())} simulations, {files} files: downloaded over HTTP, all as the agents sent them. "
-        f"{time.monotonic() - started:.0f} s.",
-        markup=False,
-        soft_wrap=True,
-    )
-    show.console.print(f"Dashboard: {address}/", markup=False)
-    return True
+    return state_dirs
 
 
 def _start_agent(fleet: Fleet, address: str, number: int) -> Path:

@@ -1,0 +1,105 @@
+"""The commands on a real server, with the simulator as a client that has no agent."""
+
+import json
+import re
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from typer.testing import CliRunner
+
+from goliat_monitoring.cli.demo.fleet import Fleet, free_port
+from goliat_monitoring.cli.main import app
+
+CONFIG = {
+    "study_type": "far_field",
+    "phantoms": ["duke"],
+    "frequencies_mhz": [700],
+    "far_field_setup": {"environmental": {"incident_directions": ["x_pos", "z_neg"], "polarizations": ["theta"]}},
+}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """Address of a fresh server."""
+    port = free_port(0)
+    fleet = Fleet(tmp_path / "fleet")
+    fleet.start(
+        "server",
+        *("serve", "--port", str(port), "--data-dir", "data"),
+        GOLIAT_MONITORING_REORDER_WINDOW_S="0.5",
+        GOLIAT_MONITORING_JUDGE_DELAY_S="0.5",
+        GOLIAT_MONITORING_SWEEP_INTERVAL_S="0.1",
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: _is_ready(address), 60)
+        yield address
+    finally:
+        fleet.stop()
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        return httpx.get(f"{address}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def wait_for(condition: Any, seconds: float) -> None:
+    """Until the condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "waited too long"
+        time.sleep(0.1)
+
+
+def test_a_study_from_config_to_results(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def say(*arguments: str) -> str:
+        result = CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server, "COLUMNS": "200"})
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    def ask(*arguments: str) -> Any:
+        return json.loads(say(*arguments, "--json"))
+
+    config = tmp_path / "study.json"
+    config.write_text(json.dumps(CONFIG))
+    study = ask("study", "create", str(config), "--name", "trial")
+    again = CliRunner().invoke(app, ["study", "create", str(config), "--name", "trial", "--server", server])
+    assert again.exit_code == 1
+    assert "trial" in again.stderr
+    assignment = ask("study", "show", "trial")["assignments"][0]["id"]
+    claimed = httpx.post(f"{server}/api/assignments/{assignment}/claim", json={"machineId": "10.0.0.7"})
+    assert claimed.status_code == 200
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GOLIAT_MACHINE_ID", "10.0.0.7")
+    monkeypatch.setenv("GOLIAT_ASSIGNMENT_ID", assignment)
+    monkeypatch.setenv("GOLIAT_SIMULATOR_SPEED", "50")
+    say("simulate", "study", str(config), "--auto-close")
+    wait_for(lambda: ask("study", "show", study["id"])["status"] == "COMPLETED", 30)
+
+    (run,) = ask("runs", "list", "--assignment", assignment)
+    assert run["state"] == "succeeded"
+    lines = [json.loads(line) for line in say("run", "log", run["id"], "--follow", "--json").splitlines()]
+    assert [line["n"] for line in lines] == list(range(1, run["lines"] + 1))
+    assert lines[0]["text"].startswith("This is the simulator")
+    rest = say("run", "log", run["id"], "--after", str(run["lines"] - 1)).splitlines()
+    assert len(rest) == 1
+    assert re.match(r" *\d+  \d\d:\d\d:\d\d  ", rest[0])
+
+    say("study", "download", "trial", "-o", "results.zip")
+    with zipfile.ZipFile("results.zip") as archive:
+        results = [name for name in archive.namelist() if name.endswith("/sar_results.json")]
+    assert len(results) == 2
+
+    (worker,) = ask("workers", "list")
+    say("worker", "rename", worker["id"], "gpu-7")
+    assert "gpu-7" in say("worker", "list")
+    assert "trial" in say("study", "list")
+    assert "gpu-7" in say("run", "list")
