@@ -199,15 +199,13 @@ def test_a_low_disk_claims_nothing(server: ServerProcess, agents: Agents) -> Non
     agent = agents(server, once=False, limits={"disk_low": 1 << 60})
     agent.start()
 
-    def worker() -> list[str]:
+    def shown() -> str:
         identity = agent.state_dir / "identity.json"
         if not identity.exists():
-            return []
-        known = server.get(f"/api/workers/{json.loads(identity.read_text())['workerId']}")
-        notes: list[str] = known.get("notes", known.get("flags", []))
-        return notes
+            return ""
+        return json.dumps(server.get(f"/api/workers/{json.loads(identity.read_text())['workerId']}"))
 
-    until(lambda: "disk_low" in worker(), "the server shows that the disk is low")
+    until(lambda: "disk_low" in shown(), "the server shows that the disk is low")
     assert server.runs(assignment) == []
     agent.close()
     other = agents(server, once=True)
