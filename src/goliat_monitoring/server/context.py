@@ -1,13 +1,17 @@
-"""What handlers ask for by parameter name: `services`, `principal` and `client_ip`."""
+"""What handlers ask for by parameter name: `services: Given`, `principal: Caller` and `client_ip: ClientIp`."""
 
 from typing import Any
 
 from litestar import Request
 from litestar.datastructures import State
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.services import Services
+
+Given = NamedDependency[Services]
+Caller = NamedDependency[Principal]
+ClientIp = NamedDependency[str]
 
 
 def _services(state: State) -> Services:

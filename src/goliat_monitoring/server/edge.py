@@ -37,12 +37,12 @@ class Edge:
 
     def __init__(self, app: App, services: Services) -> None:
         self._app = app
-        self._services = services
+        self.services = services
         self._gate = Gate(services)
 
     def end_streams(self) -> None:
         """End the event streams of open pages. Their pages come back by themselves to whoever answers next."""
-        self._services.hub.close()
+        self.services.hub.close()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,7 +58,7 @@ class Edge:
             principal = await self._gate.admit(method, path, headers)
             if method == "POST":
                 client = scope.get("client") or ("",)
-                body = await answer_hot(self._services, principal, path, headers, client[0], call.receive)
+                body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)
                 if body is not None:
                     await call.answer(200, body)
                     return

@@ -5,14 +5,13 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.timing import ASK_FOR_WORK
 from goliat_monitoring.server.api.waiting import Departure, wait_for_work
-from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
-from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
 from goliat_monitoring.store import agents, claims, credentials, uploads, workers
 from goliat_monitoring.store.read.results import get_artifact
@@ -22,7 +21,7 @@ from goliat_monitoring.wire.clock import SECOND, iso
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
-Fence = Annotated[str | None, Parameter(header=FENCE)]
+Fence = Annotated[str | None, HeaderParameter(name=FENCE)]
 LONGEST_WAIT_S = 30.0
 LONGEST_LIFETIME_H = 24 * 30
 
@@ -41,7 +40,7 @@ class TokenAnswer(msgspec.Struct, rename="camel"):
 
 
 @post("/api/enrolment-tokens", status_code=200, tags=["Agents"])
-async def make_token(services: Services, principal: Principal, data: NewToken | None = None) -> TokenAnswer:
+async def make_token(services: Given, principal: Caller, data: JSONBody[NewToken | None] = None) -> TokenAnswer:
     """Make a token with which one machine may enrol, once."""
     moment, hours = services.moment(), (data or NewToken()).hours
     if not 0 < hours <= LONGEST_LIFETIME_H:
@@ -52,7 +51,7 @@ async def make_token(services: Services, principal: Principal, data: NewToken | 
 
 
 @post("/api/agent/v1/enrol", status_code=200, tags=["Agents"])
-async def enrol(services: Services, principal: Principal, client_ip: str, data: wire.Enrol) -> wire.Enrolled:
+async def enrol(services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.Enrol]) -> wire.Enrolled:
     """A machine gets its identity and its credential."""
     moment = services.moment()
 
@@ -70,7 +69,7 @@ async def enrol(services: Services, principal: Principal, client_ip: str, data: 
 
 @post("/api/agent/v1/session", status_code=200, tags=["Agents"])
 async def session(
-    services: Services, principal: Principal, client_ip: str, data: wire.OpenSession
+    services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.OpenSession]
 ) -> wire.SessionOpened:
     """An agent starts."""
     worker_id, moment = agent_id(principal), services.moment()
@@ -79,7 +78,7 @@ async def session(
 
 @post("/api/agent/v1/heartbeat", status_code=200, tags=["Agents"])
 async def heartbeat(
-    services: Services, principal: Principal, client_ip: str, data: wire.Beat, fence: Fence = None
+    services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.Beat], fence: Fence = None
 ) -> wire.BeatReply:
     """An agent lives; with a run its lease is renewed. 409 `fenced`: the run is another's now."""
     worker_id, moment = agent_id(principal), services.moment()
@@ -88,7 +87,7 @@ async def heartbeat(
 
 @post("/api/agent/v1/claim", status_code=200, tags=["Agents"])
 async def claim(
-    request: Request[Any, Any, Any], services: Services, principal: Principal, data: wire.Claim
+    request: Request[Any, Any, Any], services: Given, principal: Caller, data: JSONBody[wire.Claim]
 ) -> wire.Claimed:
     """Ask for work; held open up to `waitS` seconds while there is none."""
     worker_id = agent_id(principal)
@@ -112,7 +111,7 @@ async def claim(
 
 @post("/api/agent/v1/runs/{run_id:str}/batch", status_code=200, tags=["Agents"])
 async def batch(
-    services: Services, principal: Principal, run_id: str, data: wire.Batch, fence: Fence = None
+    services: Given, principal: Caller, run_id: FromPath[str], data: JSONBody[wire.Batch], fence: Fence = None
 ) -> wire.Accepted:
     """What an agent relays, exactly once. In the server a faster path answers this."""
     return await take_batch(services, agent_id(principal), run_id, fence, data)
@@ -121,13 +120,13 @@ async def batch(
 @put("/api/agent/v1/runs/{run_id:str}/artifacts", status_code=200, tags=["Agents"], request_max_body_size=None)
 async def artifact(
     request: Request[Any, Any, Any],
-    services: Services,
-    principal: Principal,
-    run_id: str,
-    path: str,
-    name: str,
-    sha256: str = "",
-    cached: bool = False,  # noqa: ARG001 - what the file proves is in the log
+    services: Given,
+    principal: Caller,
+    run_id: FromPath[str],
+    path: FromQuery[str],
+    name: FromQuery[str],
+    sha256: FromQuery[str] = "",
+    cached: FromQuery[bool] = False,  # noqa: ARG001 - what the file proves is in the log
     fence: Fence = None,
 ) -> wire.Stored:
     """One result file as the raw body. The same bytes again keep their version."""
@@ -166,11 +165,11 @@ async def artifact(
 @put("/api/agent/v1/runs/{run_id:str}/screenshots", status_code=200, tags=["Agents"], request_max_body_size=None)
 async def screenshot(
     request: Request[Any, Any, Any],
-    services: Services,
-    principal: Principal,
-    run_id: str,
-    tab: str,
-    at: int | None = None,
+    services: Given,
+    principal: Caller,
+    run_id: FromPath[str],
+    tab: FromQuery[str],
+    at: FromQuery[int | None] = None,
     fence: Fence = None,
 ) -> wire.Accepted:
     """One picture of a tab of GOLIAT's window as the raw body. `at`: the sender's clock, UTC microseconds."""
@@ -188,7 +187,9 @@ async def screenshot(
 
 
 @post("/api/agent/v1/runs/{run_id:str}/end", status_code=200, tags=["Agents"])
-async def end(services: Services, principal: Principal, run_id: str, data: wire.End, fence: Fence = None) -> wire.Ended:
+async def end(
+    services: Given, principal: Caller, run_id: FromPath[str], data: JSONBody[wire.End], fence: Fence = None
+) -> wire.Ended:
     """How the process ended, after everything was delivered. Answered with the server's judgement."""
     worker_id, moment = agent_id(principal), services.moment()
     return await services.db.write(lambda c: agents.end(c, moment, worker_id, run_id, fence, data))

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.shapes import AssignmentJson, assignment_json
-from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.files import disposition
 from goliat_monitoring.server.hot import FENCE
 from goliat_monitoring.server.services import Services
@@ -55,13 +55,13 @@ class Stored(msgspec.Struct):
 
 
 @get("/api/assignments/{assignment_id:str}", tags=["Assignments"])
-async def assignment_detail(services: Services, assignment_id: str) -> AssignmentJson:
+async def assignment_detail(services: Given, assignment_id: FromPath[str]) -> AssignmentJson:
     """One assignment with its config and its newest run's worker."""
     return await _assignment(services, assignment_id)
 
 
 @get("/api/assignments/{assignment_id:str}/config", tags=["Assignments"])
-async def config_file(services: Services, assignment_id: str) -> Response[bytes]:
+async def config_file(services: Given, assignment_id: FromPath[str]) -> Response[bytes]:
     """The assignment's config as a file that GOLIAT can run."""
     name, text = await services.db.read(lambda c: assignment_config(c, assignment_id))
     body = msgspec.json.format(text.encode(), indent=2)
@@ -71,7 +71,7 @@ async def config_file(services: Services, assignment_id: str) -> Response[bytes]
 
 @get("/api/assignment", tags=["Assignments"])
 async def my_assignment(
-    services: Services, client_ip: str, machine_id: Annotated[str | None, Parameter(query="machineId")] = None
+    services: Given, client_ip: ClientIp, machine_id: Annotated[str | None, QueryParameter(name="machineId")] = None
 ) -> Response[AssignmentJson | None]:
     """What this machine holds, else the next pending assignment, which it then holds; 204 when there is none."""
     if not machine_id:
@@ -85,7 +85,9 @@ async def my_assignment(
 
 
 @post("/api/assignments/{assignment_id:str}/claim", status_code=200, tags=["Assignments"])
-async def claim(services: Services, client_ip: str, assignment_id: str, data: Claim) -> AssignmentJson:
+async def claim(
+    services: Given, client_ip: ClientIp, assignment_id: FromPath[str], data: JSONBody[Claim]
+) -> AssignmentJson:
     """A bare client claims this assignment. 409 says who holds it and until when."""
     moment, machine_id = services.moment(), data.machine_id or data.ip_address
     if not machine_id:
@@ -95,7 +97,7 @@ async def claim(services: Services, client_ip: str, assignment_id: str, data: Cl
 
 
 @post("/api/assignments/{assignment_id:str}/retry", status_code=200, tags=["Assignments"])
-async def retry(services: Services, principal: Principal, assignment_id: str) -> AssignmentJson:
+async def retry(services: Given, principal: Caller, assignment_id: FromPath[str]) -> AssignmentJson:
     """Queue a failed or cancelled assignment again."""
     moment = services.moment()
     await services.db.write(lambda c: assignments.requeue(c, moment, assignment_id, principal.id))
@@ -104,7 +106,7 @@ async def retry(services: Services, principal: Principal, assignment_id: str) ->
 
 @post("/api/assignments/{assignment_id:str}/results", status_code=200, tags=["GOLIAT"], request_max_body_size=None)
 async def upload_results(
-    request: Request[Any, Any, Any], services: Services, client_ip: str, assignment_id: str
+    request: Request[Any, Any, Any], services: Given, client_ip: ClientIp, assignment_id: FromPath[str]
 ) -> UploadAnswer:
     """A multipart form with the files of one simulation: the text `relativePath`, then parts named `files`.
 

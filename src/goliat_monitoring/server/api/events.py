@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 
-from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.context import Given
 from goliat_monitoring.store.read.events import list_events
 from goliat_monitoring.wire.clock import iso
 
@@ -25,13 +25,13 @@ class EventJson(msgspec.Struct, rename="camel", kw_only=True):
 
 @get("/api/events", tags=["Events"])
 async def events_list(
-    services: Services,
-    run_id: Annotated[str | None, Parameter(query="runId")] = None,
-    worker_id: Annotated[str | None, Parameter(query="workerId")] = None,
-    assignment_id: Annotated[str | None, Parameter(query="assignmentId")] = None,
-    super_study_id: Annotated[str | None, Parameter(query="superStudyId")] = None,
-    before: int | None = None,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+    services: Given,
+    run_id: Annotated[str | None, QueryParameter(name="runId")] = None,
+    worker_id: Annotated[str | None, QueryParameter(name="workerId")] = None,
+    assignment_id: Annotated[str | None, QueryParameter(name="assignmentId")] = None,
+    super_study_id: Annotated[str | None, QueryParameter(name="superStudyId")] = None,
+    before: FromQuery[int | None] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
 ) -> list[EventJson]:
     """Events about all given subjects, newest first; `before` an id, to page on."""
     found = await services.db.read(

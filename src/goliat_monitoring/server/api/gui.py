@@ -4,8 +4,10 @@ from typing import Any
 
 import msgspec
 from litestar import Request, post
+from litestar.params import JSONBody
 
 from goliat_monitoring.server.api.shapes import Success
+from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.server.hot import hear_gui_update
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.uploads import SCREENSHOT_LIMIT, Form, read_form
@@ -26,14 +28,14 @@ class ScreenshotsJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @post("/api/gui-update", status_code=200, tags=["GOLIAT"])
-async def gui_update(services: Services, client_ip: str, data: GuiUpdate) -> Success:
+async def gui_update(services: Given, client_ip: ClientIp, data: JSONBody[GuiUpdate]) -> Success:
     """One message of GOLIAT's window. Unknown types are kept. In the server a faster path answers this."""
     await hear_gui_update(services, data, client_ip)
     return Success(success=True)
 
 
 @post("/api/gui-screenshots", status_code=200, tags=["GOLIAT"], request_max_body_size=None)
-async def gui_screenshots(request: Request[Any, Any, Any], services: Services, client_ip: str) -> ScreenshotsJson:
+async def gui_screenshots(request: Request[Any, Any, Any], services: Given, client_ip: ClientIp) -> ScreenshotsJson:
     """A multipart form: the text `machineId`, then one JPEG a tab whose field name is the tab's title."""
     form = await read_form(
         request.stream(),

@@ -3,7 +3,7 @@
 import msgspec
 from litestar import get
 
-from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.context import Given
 
 
 class Health(msgspec.Struct):
@@ -17,7 +17,7 @@ async def alive() -> Health:
 
 
 @get("/readyz", tags=["Health"])
-async def ready(services: Services) -> Health:
+async def ready(services: Given) -> Health:
     """The database takes a write and the file storage can be written; else 503."""
     await services.db.write(lambda _connection: None)
     await services.storage.check()

@@ -4,12 +4,12 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import JSONBody, QueryParameter
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.shapes import AssignmentJson, GuiStateJson, WorkerJson, assignment_json, worker_json
 from goliat_monitoring.server.api.workers import gui_state
-from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.store import workers
 from goliat_monitoring.store.read.runs import list_runs
 from goliat_monitoring.store.read.studies import AssignmentView, get_assignment
@@ -31,7 +31,7 @@ class MachineAnswer(WorkerJson, rename="camel", kw_only=True):
 
 
 @post("/api/heartbeat", status_code=200, tags=["GOLIAT"])
-async def heartbeat(services: Services, client_ip: str, data: Heartbeat) -> HeardJson:
+async def heartbeat(services: Given, client_ip: ClientIp, data: JSONBody[Heartbeat]) -> HeardJson:
     """A machine says that it lives and what it is."""
     moment = services.moment()
     await services.db.write(lambda c: workers.hear_heartbeat(c, moment, data, client_ip))
@@ -40,7 +40,7 @@ async def heartbeat(services: Services, client_ip: str, data: Heartbeat) -> Hear
 
 @get("/api/heartbeat", tags=["Workers"])
 async def machine(
-    services: Services, ip_address: Annotated[str | None, Parameter(query="ipAddress")] = None
+    services: Given, ip_address: Annotated[str | None, QueryParameter(name="ipAddress")] = None
 ) -> MachineAnswer:
     """The machine with this machine id or address, its newest run and the assignments it runs."""
     if not ip_address:

@@ -5,8 +5,10 @@ from typing import Any
 
 import msgspec
 from litestar import get
+from litestar.params import FromPath, FromQuery
 from litestar.response import Stream
 
+from goliat_monitoring.server.context import Given
 from goliat_monitoring.server.files import disposition, file_answer, opened
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.zipping import zip_pieces
@@ -50,7 +52,7 @@ class FileAnswer(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=Tru
 
 
 @get("/api/super-studies/{study_id:str}/results/list", tags=["Results"])
-async def results_list(services: Services, study_id: str) -> TreeAnswer:
+async def results_list(services: Given, study_id: FromPath[str]) -> TreeAnswer:
     """All files that count, as a tree: directories first, by name."""
     found = await _found(services, study_id)
     return TreeAnswer(tree=tree_of(found), total_files=len(found), total_size=sum(file.size for file in found))
@@ -58,7 +60,7 @@ async def results_list(services: Services, study_id: str) -> TreeAnswer:
 
 @get("/api/super-studies/{study_id:str}/results/file", tags=["Results"])
 async def results_file(
-    services: Services, study_id: str, path: str | None = None, raw: bool = False
+    services: Given, study_id: FromPath[str], path: FromQuery[str | None] = None, raw: FromQuery[bool] = False
 ) -> FileAnswer | Stream:
     """One file in JSON: text as it is, all else as base64. With `raw` its bytes, as a download."""
     file = await services.db.read(lambda c: find_artifact(c, study_id, _clean(path)))
@@ -83,7 +85,7 @@ async def results_file(
 
 
 @get("/api/super-studies/{study_id:str}/results/download", tags=["Results"])
-async def results_zip(services: Services, study_id: str) -> Stream:
+async def results_zip(services: Given, study_id: FromPath[str]) -> Stream:
     """All files that count, as a zip that is made while it is sent."""
     found = await _found(services, study_id)
     name = (await services.db.read(lambda c: list_studies(c, study_id=study_id)))[0].name

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from goliat_monitoring.server.api.shapes import (
@@ -17,9 +17,8 @@ from goliat_monitoring.server.api.shapes import (
     run_json,
     screenshot_json,
 )
-from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import file_answer
-from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import runs
 from goliat_monitoring.store.read.logs import newest_lines, read_log
 from goliat_monitoring.store.read.results import get_artifact
@@ -41,10 +40,10 @@ class GiveUp(msgspec.Struct, rename="camel"):
 
 @get("/api/runs", tags=["Runs"])
 async def runs_list(
-    services: Services,
-    worker_id: Annotated[str | None, Parameter(query="workerId")] = None,
-    assignment_id: Annotated[str | None, Parameter(query="assignmentId")] = None,
-    limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+    services: Given,
+    worker_id: Annotated[str | None, QueryParameter(name="workerId")] = None,
+    assignment_id: Annotated[str | None, QueryParameter(name="assignmentId")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
 ) -> list[RunJson]:
     """Runs, newest first."""
     found = await services.db.read(
@@ -54,18 +53,18 @@ async def runs_list(
 
 
 @get("/api/runs/{run_id:str}", tags=["Runs"])
-async def run_detail(services: Services, run_id: str) -> RunAnswer:
+async def run_detail(services: Given, run_id: FromPath[str]) -> RunAnswer:
     """A run with its simulations, the evidence for each, its files and newest pictures."""
     return run_answer(await services.db.read(lambda c: get_run(c, run_id)))
 
 
 @get("/api/runs/{run_id:str}/log", tags=["Runs"])
 async def run_log(
-    services: Services,
-    run_id: str,
-    after: Annotated[int, Parameter(ge=0)] = 0,
-    limit: Annotated[int, Parameter(ge=1, le=MOST_LINES)] = 500,
-    tail: bool = False,
+    services: Given,
+    run_id: FromPath[str],
+    after: Annotated[int, QueryParameter(ge=0)] = 0,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LINES)] = 500,
+    tail: FromQuery[bool] = False,
 ) -> LogAnswer:
     """Lines after number `after`. The newest ones of a bare client wait some seconds for their number: `n` is null.
 
@@ -77,21 +76,23 @@ async def run_log(
 
 
 @get("/api/runs/{run_id:str}/screenshots", tags=["Runs"])
-async def run_screenshots(services: Services, run_id: str) -> list[ScreenshotJson]:
+async def run_screenshots(services: Given, run_id: FromPath[str]) -> list[ScreenshotJson]:
     """The newest picture of each tab of GOLIAT's window."""
     found = await services.db.read(lambda c: (run_summary(c, run_id), screenshots_of(c, run_id))[1])
     return [screenshot_json(one) for one in found]
 
 
 @get("/api/runs/{run_id:str}/screenshots/{screenshot_id:str}", tags=["Runs"])
-async def run_screenshot(services: Services, run_id: str, screenshot_id: str) -> Stream:
+async def run_screenshot(services: Given, run_id: FromPath[str], screenshot_id: FromPath[str]) -> Stream:
     """One picture."""
     found = await services.db.read(lambda c: screenshot(c, run_id, screenshot_id))
     return await file_answer(services, found.storage_key, f"{found.id}.jpg", found.size, show=True)
 
 
 @get("/api/runs/{run_id:str}/artifacts/{artifact_id:str}", tags=["Runs"])
-async def run_artifact(services: Services, run_id: str, artifact_id: str, show: bool = False) -> Stream:
+async def run_artifact(
+    services: Given, run_id: FromPath[str], artifact_id: FromPath[str], show: FromQuery[bool] = False
+) -> Stream:
     """One file of a run as a download; with `show` to look at, in a sandbox without scripts."""
     found = await services.db.read(lambda c: get_artifact(c, artifact_id))
     if found.run_id != run_id:
@@ -100,7 +101,9 @@ async def run_artifact(services: Services, run_id: str, artifact_id: str, show: 
 
 
 @post("/api/runs/{run_id:str}/stop", status_code=200, tags=["Runs"])
-async def stop_run(services: Services, principal: Principal, run_id: str, data: Stop | None = None) -> RunJson:
+async def stop_run(
+    services: Given, principal: Caller, run_id: FromPath[str], data: JSONBody[Stop | None] = None
+) -> RunJson:
     """Ask the machine to end a run: GOLIAT's own Stop, or with `kill` at once."""
     moment, directive = services.moment(), "kill" if data is not None and data.kill else "stop"
     await services.db.write(lambda c: runs.ask(c, moment, run_id, directive, principal.id))
@@ -108,7 +111,9 @@ async def stop_run(services: Services, principal: Principal, run_id: str, data: 
 
 
 @post("/api/runs/{run_id:str}/give-up", status_code=200, tags=["Runs"])
-async def give_up_run(services: Services, principal: Principal, run_id: str, data: GiveUp | None = None) -> RunJson:
+async def give_up_run(
+    services: Given, principal: Caller, run_id: FromPath[str], data: JSONBody[GiveUp | None] = None
+) -> RunJson:
     """Say that a run is lost, so that its assignment can go to another machine."""
     moment, reason = services.moment(), (data or GiveUp()).reason
     await services.db.write(lambda c: runs.give_up(c, moment, run_id, reason, principal.id))

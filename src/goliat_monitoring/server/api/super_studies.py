@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from litestar import Response, delete, get, post
 from litestar.background_tasks import BackgroundTask
+from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.shapes import (
@@ -18,6 +19,7 @@ from goliat_monitoring.server.api.shapes import (
     study_json,
 )
 from goliat_monitoring.server.auth import Principal
+from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
 from goliat_monitoring.store.read.studies import (
@@ -49,7 +51,7 @@ class NewStudy(msgspec.Struct, rename="camel", kw_only=True):
 
 
 @post("/api/super-studies", status_code=200, tags=["Super studies"])
-async def create_study(services: Services, principal: Principal, data: NewStudy) -> StudyAnswer:
+async def create_study(services: Given, principal: Caller, data: JSONBody[NewStudy]) -> StudyAnswer:
     """Create a super study whole or not at all."""
     moment = services.moment()
     study_id = await services.db.write(
@@ -67,7 +69,7 @@ async def create_study(services: Services, principal: Principal, data: NewStudy)
 
 
 @get("/api/super-studies", tags=["Super studies"])
-async def studies_list(services: Services, name: str | None = None) -> list[StudyJson]:
+async def studies_list(services: Given, name: FromQuery[str | None] = None) -> list[StudyJson]:
     """All super studies, newest first; with `name` the one so called, or none."""
 
     def unit(c: Connection) -> list[tuple[StudySummary, list[AssignmentBrief]]]:
@@ -80,13 +82,13 @@ async def studies_list(services: Services, name: str | None = None) -> list[Stud
 
 
 @get("/api/super-studies/{study_id:str}", tags=["Super studies"])
-async def study_detail(services: Services, study_id: str) -> StudyAnswer:
+async def study_detail(services: Given, study_id: FromPath[str]) -> StudyAnswer:
     """A super study with its configs and assignments."""
     return await _whole(services, study_id)
 
 
 @get("/api/super-studies/{study_id:str}/assignments", tags=["Super studies"])
-async def study_assignments(services: Services, study_id: str) -> list[AssignmentJson]:
+async def study_assignments(services: Given, study_id: FromPath[str]) -> list[AssignmentJson]:
     """The assignments of a super study by index."""
     now = services.clock()
     found = await services.db.read(lambda c: list_assignments(c, now, study_id, with_config=True))
@@ -94,14 +96,14 @@ async def study_assignments(services: Services, study_id: str) -> list[Assignmen
 
 
 @delete("/api/super-studies/{study_id:str}", status_code=200, tags=["Super studies"])
-async def delete_study(services: Services, principal: Principal, study_id: str) -> Response[Success]:
+async def delete_study(services: Given, principal: Caller, study_id: FromPath[str]) -> Response[Success]:
     """Delete a super study with its runs and results. Not while machines work on it."""
     return await _delete(services, principal, study_id)
 
 
 @delete("/api/super-studies", status_code=200, tags=["Super studies"])
 async def delete_study_by_query(
-    services: Services, principal: Principal, id: str | None = None  # noqa: A002 - the query's name
+    services: Given, principal: Caller, id: FromQuery[str | None] = None  # noqa: A002 - the query's name
 ) -> Response[Success]:  # fmt: skip
     """The same with the id in the query, as the old dashboard asks."""
     if not id:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import delete, get, patch, post
-from litestar.params import Parameter
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.shapes import (
@@ -17,8 +17,7 @@ from goliat_monitoring.server.api.shapes import (
     listed_worker_json,
     worker_json,
 )
-from goliat_monitoring.server.auth import Principal
-from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.store import workers
 from goliat_monitoring.store.read.logs import newest_lines
 from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
@@ -46,7 +45,7 @@ class Change(msgspec.Struct, rename="camel", kw_only=True):
 
 @get("/api/workers", tags=["Workers"])
 async def workers_list(
-    services: Services, include_stale: Annotated[bool, Parameter(query="includeStale")] = False
+    services: Given, include_stale: Annotated[bool, QueryParameter(name="includeStale")] = False
 ) -> list[ListedWorkerJson]:
     """All workers, newest seen first; with `includeStale` also those that were removed."""
     now = services.clock()
@@ -55,7 +54,7 @@ async def workers_list(
 
 
 @post("/api/workers", status_code=200, tags=["Workers"])
-async def register(services: Services, client_ip: str, data: Register) -> WorkerJson:
+async def register(services: Given, client_ip: ClientIp, data: JSONBody[Register]) -> WorkerJson:
     """Register a machine before it speaks, or rename it."""
     moment, machine_id = services.moment(), data.ip_address or data.machine_id
     if not machine_id:
@@ -67,7 +66,7 @@ async def register(services: Services, client_ip: str, data: Register) -> Worker
 
 
 @get("/api/workers/{key:str}", tags=["Workers"])
-async def worker_detail(services: Services, key: str) -> WorkerAnswer:
+async def worker_detail(services: Given, key: FromPath[str]) -> WorkerAnswer:
     """A worker by its id, machine id or address, with the newest 500 lines of its newest run. With several matches:
     the newest live one, and the ids of the others in `ambiguous`.
     """
@@ -86,7 +85,7 @@ async def worker_detail(services: Services, key: str) -> WorkerAnswer:
 
 
 @patch("/api/workers/{key:str}", tags=["Workers"])
-async def change_worker(services: Services, principal: Principal, key: str, data: Change) -> WorkerJson:
+async def change_worker(services: Given, principal: Caller, key: FromPath[str], data: JSONBody[Change]) -> WorkerJson:
     """Rename a worker, or say whether it may claim work."""
     moment = services.moment()
     if data.label is None and data.wish is None:
@@ -104,7 +103,9 @@ async def change_worker(services: Services, principal: Principal, key: str, data
 
 
 @delete("/api/workers/{key:str}", status_code=200, tags=["Workers"])
-async def remove_worker(services: Services, principal: Principal, key: str, force: bool = False) -> Success:
+async def remove_worker(
+    services: Given, principal: Caller, key: FromPath[str], force: FromQuery[bool] = False
+) -> Success:
     """Take a worker off the list; its finished work stays. With a live run only with `force`: that run is then lost."""
     moment = services.moment()
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import HeaderParameter
+from litestar.params import FromQuery, HeaderParameter
 from litestar.response import Stream
 
 from goliat_monitoring.server.live.hub import MOST_TOPICS, Change, Crowded, Hub
@@ -51,8 +51,8 @@ def topics_of(text: str) -> frozenset[str]:
 @get("/live", include_in_schema=False)
 async def live(
     request: Request[Any, Any, Any],
-    topics: str,
-    since: str | None = None,
+    topics: FromQuery[str],
+    since: FromQuery[str | None] = None,
     last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
 ) -> Stream:
     """Open a stream for `topics`, from `since` (a stamp the page was rendered at) or the last event it saw."""

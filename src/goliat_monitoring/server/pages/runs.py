@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.pages.flags import run_flags
@@ -247,19 +248,19 @@ def more_page(run_id: str) -> Page:
 
 
 @get("/runs/{run_id:str}")
-async def run(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """One run with its log."""
     found = await request.app.state.services.db.read(partial(log, run_id))
     return await whole(request, one_page(run_id), render("log.html", **found), more_page(run_id))
 
 
 @get("/fragments/runs/{run_id:str}")
-async def run_fragment(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+async def run_fragment(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """Its live part."""
     return await fragment(request, one_page(run_id))
 
 
 @get("/fragments/runs/{run_id:str}/more")
-async def run_more_fragment(request: Request[Any, Any, Any], run_id: str) -> Response[str]:
+async def run_more_fragment(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """Its lower live part."""
     return await fragment(request, more_page(run_id))

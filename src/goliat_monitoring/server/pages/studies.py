@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from litestar import Request, Response, get
+from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.pages.numbers import plural
@@ -77,12 +78,12 @@ async def studies_fragment(request: Request[Any, Any, Any]) -> Response[str]:
 
 
 @get("/studies/{study_id:str}")
-async def study(request: Request[Any, Any, Any], study_id: str) -> Response[str]:
+async def study(request: Request[Any, Any, Any], study_id: FromPath[str]) -> Response[str]:
     """One study."""
     return await whole(request, one_page(study_id))
 
 
 @get("/fragments/studies/{study_id:str}")
-async def study_fragment(request: Request[Any, Any, Any], study_id: str) -> Response[str]:
+async def study_fragment(request: Request[Any, Any, Any], study_id: FromPath[str]) -> Response[str]:
     """Its live part."""
     return await fragment(request, one_page(study_id))

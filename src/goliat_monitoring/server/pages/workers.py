@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from litestar import Request, Response, get
+from litestar.params import FromPath, FromQuery
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.pages.flags import advice, holds, presence_sign, rank, worker_flags
@@ -149,24 +150,24 @@ def one_page(worker_id: str) -> Page:
 
 
 @get("/workers")
-async def workers_list(request: Request[Any, Any, Any], show: str = "") -> Response[str]:
+async def workers_list(request: Request[Any, Any, Any], show: FromQuery[str] = "") -> Response[str]:
     """The list of workers."""
     return await whole(request, list_page(show))
 
 
 @get("/fragments/workers")
-async def workers_fragment(request: Request[Any, Any, Any], show: str = "") -> Response[str]:
+async def workers_fragment(request: Request[Any, Any, Any], show: FromQuery[str] = "") -> Response[str]:
     """Its live part."""
     return await fragment(request, list_page(show))
 
 
 @get("/workers/{worker_id:str}")
-async def worker(request: Request[Any, Any, Any], worker_id: str) -> Response[str]:
+async def worker(request: Request[Any, Any, Any], worker_id: FromPath[str]) -> Response[str]:
     """One worker."""
     return await whole(request, one_page(worker_id))
 
 
 @get("/fragments/workers/{worker_id:str}")
-async def worker_fragment(request: Request[Any, Any, Any], worker_id: str) -> Response[str]:
+async def worker_fragment(request: Request[Any, Any, Any], worker_id: FromPath[str]) -> Response[str]:
     """Its live part."""
     return await fragment(request, one_page(worker_id))
