@@ -44,6 +44,8 @@ class Hub:
         self._floor = 0
         self._stamps: OrderedDict[str, int] = OrderedDict()
         self._fresh: set[str] = set()
+        # All changes up to this one have reached their streams.
+        self._delivered = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         self._streams: dict[str, set[_Stream]] = {}
         self._open = 0
@@ -121,7 +123,8 @@ class Hub:
         kinds: dict[str, list[str]] = {}
         for topic in sorted(changed):
             kinds.setdefault(topic.partition(":")[0], []).append(topic)
-        stamp = self.stamp()
+        # Not the newest stamp: a change that is still on its way to this stream must not count as seen.
+        stamp = f"{self._boot}-{self._delivered}"
         return [Change(kind, tuple(of_kind), stamp) for kind, of_kind in kinds.items()]
 
     def _join(self, topics: frozenset[str]) -> "_Stream":
@@ -147,6 +150,7 @@ class Hub:
     def _wake(self) -> None:
         with self._lock:
             fresh, self._fresh = self._fresh, set()
+            self._delivered = self._count
         for topic in fresh:
             for stream in self._streams.get(topic, ()):
                 stream.changed.add(topic)

@@ -38,6 +38,7 @@ function show(kind, text) {
 }
 
 function open() {
+  if (source && source.readyState !== EventSource.CLOSED) return;
   clearTimeout(retry);
   source = new EventSource(`/live?topics=${encodeURIComponent(topics)}&since=${encodeURIComponent(since)}`);
   source.addEventListener("hello", (event) => {
@@ -92,4 +93,8 @@ document.addEventListener("visibilitychange", () => {
 // Leaving the page must not look like a lost connection.
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => event.persisted && open());
-if (topics) open();
+// Not before the fragments listen, which they do once the document is read: an early event would be lost.
+if (topics) {
+  if (document.readyState === "complete") open();
+  else addEventListener("DOMContentLoaded", open);
+}
