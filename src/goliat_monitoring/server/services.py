@@ -3,15 +3,14 @@
 import time
 from collections.abc import Callable
 
+from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.storage import Storage
-from goliat_monitoring.store.tables import server_facts
 from goliat_monitoring.wire.clock import SECOND
-from goliat_monitoring.wire.ids import new_id
 
 Clock = Callable[[], int]
 
@@ -28,7 +27,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.hub = Hub()
-        self.epoch = new_id()
+        self.epoch = ""
         self.quiet_until = 0
         self.db: Database
         self.storage: Storage
@@ -63,7 +62,7 @@ class Services:
         self.quiet_until = self.clock() + round(self.settings.quiet_s * SECOND)
 
     def _begin_epoch(self) -> None:
-        """Each start is another epoch: a database that was put back from a backup is never taken for the old one."""
         with self.db.engine.begin() as connection:
-            connection.execute(server_facts.delete().where(server_facts.c.name == "epoch"))
-            connection.execute(server_facts.insert().values(name="epoch", value=self.epoch))
+            self.epoch = epoch.begin(connection, self.settings.data_dir)
+        with self.db.engine.begin() as connection:
+            epoch.confirm(connection, self.settings.data_dir)
