@@ -21,6 +21,8 @@ from goliat_monitoring.agent.spool import take_spool
 from goliat_monitoring.agent.uploads import Uploads
 
 BOUNDARY = "b0undary"
+# Nothing listens there. Made once: each one reads all certificates.
+NOBODY = Server("http://127.0.0.1:9", 1.0)
 
 
 class Station:
@@ -28,6 +30,7 @@ class Station:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         self.outbox = Outbox(folder / "outbox.sqlite", reorder_s=0)
         self.uploads = Uploads(folder / "uploads.sqlite")
         self.screenshots = Screenshots()
@@ -38,8 +41,7 @@ class Station:
             outbox=self.outbox,
             uploads=self.uploads,
             screenshots=self.screenshots,
-            # Nothing listens there.
-            server=Server("http://127.0.0.1:9", 1.0),
+            server=NOBODY,
             limits=Limits(message=100_000, screenshot=50_000),
             heard=self.heard.append,
             drop_screenshots=lambda: False,
@@ -284,6 +286,20 @@ def test_the_address_stays_the_same_in_the_next_life(tmp_path: Path) -> None:
     second = Relay(tmp_path)
     assert second.port == first.port
     second.close()
+
+
+def test_nobody_listens_before_a_run_is_there_and_after_the_end(tmp_path: Path) -> None:
+    """A GOLIAT that outlived its agent must see a refused connection, and spool, rather than an answer."""
+    relay = Relay(tmp_path)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", relay.port), timeout=5)
+    station = Station(tmp_path / "station")
+    port = station.relay.port
+    assert station.update({"type": "x"})[0] == 200
+    station.close()
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), timeout=5)
+    relay.close()
 
 
 def spool(folder: Path, name: str, head: dict[str, Any] | str, body: bytes) -> Path:

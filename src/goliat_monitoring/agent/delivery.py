@@ -30,7 +30,7 @@ def deliver(run: Run, server: Server, intervals: Intervals, stop: threading.Even
             log.warning("%s: %s", run.run_id, full)
             stop.wait(retry.step())
             continue
-        if run.uploads.waiting == 0 and run.shipper.idle:
+        if run.uploader.idle and run.shipper.idle:
             if _end(run, server, stop, retry):
                 return True
         elif run.shipper.unknown or run.uploader.unknown:
@@ -75,7 +75,7 @@ def _refused(run: Run, refused: Refused, stop: threading.Event, retry: Backoff) 
         run.shipper.verify()
         return False
     if refused.status == 409 and "missing" in refused.extra:
-        run.uploads.offer_again()
+        run.uploader.verify()
         stop.wait(retry.step())
         return False
     if refused.status in (404, 409):

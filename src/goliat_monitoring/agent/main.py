@@ -47,8 +47,10 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> i
         return 1
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+        # The last one is what Windows sends to a service's process group.
+        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
+            if number := getattr(signal, name, None):
+                signal.signal(number, lambda *_: stop.set())
     try:
         return Agent(settings, stop).run()
     finally:
@@ -71,6 +73,7 @@ class Agent:
         self._run: Run | None = None
         self._goliat: Goliat | None = None
         self._again = threading.Event()
+        self._cleared = False
         self._vitals = Vitals(self._gpus, self._disk, intervals, self._sample)
         self._relay = Relay(settings.state_dir)
         self._link: Link | None = None
@@ -164,7 +167,9 @@ class Agent:
         if not allowed:
             # With `once` there is nothing to wait for.
             return None, None if once else intervals.ask_s
-        end_orphans(self._runs, None, intervals.term_grace_s)
+        if not self._cleared:
+            end_orphans(self._runs, None, intervals.term_grace_s)
+            self._cleared = True
         if not self._lease.wait_renewed(intervals.retry_s):
             return None, 0.0
         asked_at = time.monotonic()
@@ -201,6 +206,7 @@ class Agent:
             self._stop.wait(self._settings.intervals.ask_s)
             return ""
         self._run = run
+        self._cleared = False
         run.start(self._relay)
         if self._link:
             self._link.carry(Carried(run.run_id, record.job.fence, run.orders, run.alive, lambda: run.outbox.backlog))
@@ -216,10 +222,15 @@ class Agent:
 
     def _carry_through(self, run: Run, *, fresh: bool) -> str:
         record = run.record
+        if record.phase == "claimed" and self._stop.is_set():
+            # Granted while the agent was told to end: the next one starts it.
+            return ""
         if record.ending is None:
             supervisor = Supervisor(run, self._settings, self._stop)
             ending = self._begin(run, supervisor, fresh=fresh) or supervisor.watch()
             if ending is None:
+                # Refused from now on, so that the hook keeps for the next agent what this one can no longer take.
+                self._relay.close()
                 run.note("The agent is told to end; GOLIAT goes on without it.")
                 return ""
             record.ending = ending
@@ -257,7 +268,7 @@ class Agent:
             self._again.set()
             if run := self._run:
                 run.shipper.verify()
-                run.uploads.offer_again()
+                run.uploader.verify()
 
     def _deliver_again(self) -> None:
         """After the server lost part of its past: what it may lack of runs that were delivered already."""
@@ -276,7 +287,7 @@ class Agent:
                 log.warning("run %s cannot be offered again: %s", record.job.run_id, error)
                 continue
             run.shipper.verify()
-            run.uploads.offer_again()
+            run.uploader.verify()
             run.start(self._relay)
             try:
                 deliver(run, self._server, self._settings.intervals, self._stop)

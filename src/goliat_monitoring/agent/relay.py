@@ -12,6 +12,7 @@ import threading
 from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from goliat_monitoring.agent.intake import Answer, Intake, Request
@@ -20,6 +21,7 @@ from goliat_monitoring.agent.statedir import read_json, write_json
 log = logging.getLogger(__name__)
 HOOK_ID = "X-Goliat-Hook-Id"
 IDLE_S = 60.0
+CLOSE_S = 5.0
 # What is left of a body that nobody wants is read away up to here, so that the sender gets to see the answer.
 MAX_DISCARD = 64 * 1024 * 1024
 
@@ -41,32 +43,41 @@ class Relay:
         kept = read_json(folder / "relay.json")
         port = kept.get("port", 0) if isinstance(kept, dict) else 0
         try:
-            self._server = _Server(("127.0.0.1", port if isinstance(port, int) else 0), Handler)
+            self._server = _Server(port if isinstance(port, int) else 0, Handler)
         except (OSError, OverflowError) as error:
             log.warning("port %s of the relay is taken (%s); using another", port, error)
-            self._server = _Server(("127.0.0.1", 0), Handler)
+            self._server = _Server(0, Handler)
         self.port = int(self._server.server_address[1])
         write_json(folder / "relay.json", {"port": self.port})
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="relay", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+        self._closed = False
 
     def address(self, run_id: str) -> str:
         """Base URL for the GOLIAT of a run."""
         return f"http://127.0.0.1:{self.port}/r/{run_id}"
 
     def open(self, run_id: str, token: str, intake: Intake) -> None:
-        """Take requests for a run."""
+        """Take requests for a run. Nobody listens before the first: a GOLIAT that comes too early must spool."""
         self._runs[run_id] = (intake, token)
+        if self._thread is None and not self._closed:
+            self._server.server_activate()
+            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.1,), name="relay", daemon=True)
+            self._thread.start()
 
     def shut(self, run_id: str) -> None:
         """Take no more requests for a run."""
         self._runs.pop(run_id, None)
 
     def close(self) -> None:
-        """Stop listening. What was answered is kept."""
-        self._server.shutdown()
+        """Stop listening, and finish what was begun. What was answered is kept."""
+        if self._closed:
+            return
+        self._closed = True
+        if self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
         self._server.server_close()
-        self._thread.join()
+        self._server.wait_idle(CLOSE_S)
 
 
 class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
@@ -75,6 +86,34 @@ class _Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     request_queue_size = 256
     # On Windows this option would let a second program share the port.
     allow_reuse_address = sys.platform != "win32"
+
+    def __init__(self, port: int, handler: type[http.server.BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", port), handler, bind_and_activate=False)
+        self._busy = 0
+        self._idle = threading.Condition()
+        try:
+            self.server_bind()
+        except BaseException:
+            self.server_close()
+            raise
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._idle:
+            self._busy += 1
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._idle:
+                self._busy -= 1
+                self._idle.notify_all()
+
+    def wait_idle(self, timeout: float) -> None:
+        """Until all connections that were accepted are over, at most `timeout` seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._busy == 0, timeout)
 
     def server_bind(self) -> None:
         # HTTPServer looks up its own host name here, which may take seconds without a network.
@@ -109,14 +148,16 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         self._left = 0
+        self._reply(self._answered())
+
+    def _answered(self) -> Answer:
         try:
-            answer = self._answer()
+            return self._answer()
         except (ConnectionError, TimeoutError):
             raise
         except Exception as error:
             log.exception("a request failed")
-            answer = self._refuse(500, f"The relay failed: {type(error).__name__}.")
-        self._reply(answer)
+            return self._refuse(500, f"The relay failed: {type(error).__name__}.")
 
     def _answer(self) -> Answer:
         # A browser page on this machine must not be able to speak here.

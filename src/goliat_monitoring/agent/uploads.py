@@ -107,10 +107,21 @@ class Uploads:
             )
 
     def offer_again(self) -> None:
-        """The server lost what it had acknowledged: offer all files that still exist."""
-        with self._changed:
-            self._connection.execute("UPDATE uploads SET state = 'waiting' WHERE state = 'stored' AND NOT received")
-            self._changed.notify_all()
+        """The server lost what it had acknowledged: offer all files that still are what they were.
+
+        The folder may have been another run's since: what lies there now is not this run's.
+        """
+        with self._lock:
+            rows = self._connection.execute("SELECT id, source, sha256 FROM uploads WHERE state = 'stored'").fetchall()
+        for number, source, digest in rows:
+            try:
+                same = hash_file(Path(source))[0] == digest
+            except OSError:
+                continue
+            if same:
+                with self._changed:
+                    self._connection.execute("UPDATE uploads SET state = 'waiting' WHERE id = ?", (number,))
+                    self._changed.notify_all()
 
     @property
     def waiting(self) -> int:
@@ -163,13 +174,26 @@ class Uploader:
         self._fence = fence
         self._note = note
         self._retry = retry
+        self._again = False
         self.unknown = False
         """The server does not know the run; tried again all the same."""
+
+    def verify(self) -> None:
+        """Offer everything again: the server may have been restored."""
+        self._again = True
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and nobody doubts what is stored."""
+        return not self._again and self._uploads.waiting == 0
 
     def run(self, stop: threading.Event) -> None:
         """Until `stop` is set."""
         while not stop.is_set():
             try:
+                if self._again:
+                    self._uploads.offer_again()
+                    self._again = False
                 upload = self._uploads.next_waiting(0.5)
                 if upload is not None and self._lease.wait_renewed(1.0):
                     self._offer(upload, stop)
