@@ -3,9 +3,6 @@
 import base64
 import hashlib
 import json
-import os
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +15,7 @@ import httpx
 import psutil
 
 from tests.goliat.environment import PROJECT, base_environment, goliat_python, make_project
+from tests.support.server import ServerProcess
 
 T = TypeVar("T")
 
@@ -52,35 +50,17 @@ class Fleet:
     """One server and what was started for it. Everything lies in `folder`."""
 
     folder: Path
-    port: int = 0
-    server: subprocess.Popen[bytes] | None = None
+    server: ServerProcess = field(init=False)
     agents: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Start the server; its windows are short, so that a bare run is judged soon."""
+        self.folder.mkdir(parents=True)
+        self.server = ServerProcess(self.folder / "server", judge_delay_s=3, reorder_window_s=3)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start_server(self) -> None:
-        """Start, or start again on the same port and data."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        if not self.port:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "goliat_monitoring.cli.main", "serve", "--port", str(self.port)]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GOLIAT_")}
-        environment |= {"GOLIAT_MONITORING_JUDGE_DELAY_S": "3", "GOLIAT_MONITORING_REORDER_WINDOW_S": "3"}
-        with (self.folder / "server.log").open("ab") as log:
-            self.server = subprocess.Popen(
-                [*command, "--data-dir", str(self.folder / "server")], stdout=log, stderr=log, env=environment
-            )
-        wait_for(self._ready, 60, self.logs)
-
-    def _ready(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz").status_code == 200
-        except httpx.TransportError:
-            return False
+        return self.server.url
 
     def get(self, path: str, **params: Any) -> Any:
         answer = httpx.get(f"{self.url}{path}", params=params, timeout=30)
@@ -180,7 +160,9 @@ class Fleet:
 
     def goliat_processes(self) -> list[psutil.Process]:
         """What runs under this fleet's folder besides agents and server."""
-        ours = {process.pid for process in (self.server, *self.agents.values()) if process is not None}
+        ours = {process.pid for process in self.agents.values()}
+        if self.server.process is not None:
+            ours.add(self.server.process.pid)
         found = []
         for process in psutil.process_iter():
             try:
@@ -192,16 +174,15 @@ class Fleet:
 
     def close(self) -> None:
         """End everything that was started here, GOLIATs included."""
-        for process in (*self.agents.values(), self.server):
-            if process is not None and process.poll() is None:
-                process.send_signal(signal.SIGTERM)
-        for process in (*self.agents.values(), self.server):
-            if process is not None:
-                try:
-                    process.wait(15)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        for agent in self.agents.values():
+            agent.terminate()
+        for agent in self.agents.values():
+            try:
+                agent.wait(15)
+            except subprocess.TimeoutExpired:
+                agent.kill()
+                agent.wait()
+        self.server.close()
         for left in self.goliat_processes():
             left.kill()
 
