@@ -69,6 +69,8 @@ class Gate:
         caller = await self._caller(headers.get("authorization", ""))
         if caller.kind == "agent" and not path.startswith(AGENT_PATHS):
             raise Refused(403, "an agent's credential is not valid here", f"it is for {AGENT_PATHS} only")
+        if caller.kind != "agent" and path.startswith(AGENT_PATHS) and path != ENROL_PATH:
+            raise Refused(401, "an agent's credential is needed", f"enrol first: POST {ENROL_PATH}")
         if caller.kind == "enrolment" and path != ENROL_PATH:
             raise Refused(403, "an enrolment token is not valid here", f"it is for POST {ENROL_PATH} only")
         return caller

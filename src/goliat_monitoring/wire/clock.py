@@ -35,5 +35,4 @@ def sender_micros(value: object) -> int | None:
         return None
     if seconds > 1e11:
         seconds /= 1000
-    micros = round(seconds * SECOND)
-    return micros if micros <= LATEST else None
+    return round(seconds * SECOND) if seconds <= LATEST / SECOND else None

@@ -51,7 +51,11 @@ def read_log(connection: Connection, run_id: str, *, after: int = 0, limit: int 
 def newest_lines(connection: Connection, run_id: str, limit: int = 500) -> LogPage:
     """The last `limit` lines, waiting ones included. Raises `Refused` 404."""
     numbered, waiting = _counts(connection, run_id)
-    return read_log(connection, run_id, after=max(numbered + waiting - limit, 0), limit=limit)
+    of_waiting = min(waiting, limit)
+    of_numbered = min(numbered, limit - of_waiting)
+    lines = _numbered(connection, run_id, numbered - of_numbered, of_numbered, raw=False)
+    lines += _waiting(connection, run_id, of_waiting, raw=False, skip=waiting - of_waiting)
+    return LogPage(lines=lines, total=numbered + waiting, numbered=numbered)
 
 
 def first_error(connection: Connection, run_id: str) -> int | None:
@@ -103,12 +107,13 @@ def _numbered(connection: Connection, run_id: str, after: int, limit: int, *, ra
     return lines
 
 
-def _waiting(connection: Connection, run_id: str, limit: int, *, raw: bool) -> list[LogLine]:
+def _waiting(connection: Connection, run_id: str, limit: int, *, raw: bool, skip: int = 0) -> list[LogLine]:
     query = (
         select(window)
         .where(window.c.run_id == run_id)
         .order_by(window.c.sender_at, window.c.sequence, window.c.position, window.c.id)
         .limit(limit)
+        .offset(skip)
     )
     return [
         LogLine(
