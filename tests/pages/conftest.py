@@ -51,9 +51,9 @@ class Server:
             **os.environ,
             "GOLIAT_MONITORING_DATA_DIR": str(self.data_dir),
             "GOLIAT_MONITORING_PORT": str(self.port),
-            # Lines get their numbers soon, and runs their verdict.
-            "GOLIAT_MONITORING_REORDER_WINDOW_S": "1",
-            "GOLIAT_MONITORING_JUDGE_DELAY_S": "0.5",
+            # Lines get their numbers soon, and runs their verdict after that.
+            "GOLIAT_MONITORING_REORDER_WINDOW_S": "0.7",
+            "GOLIAT_MONITORING_JUDGE_DELAY_S": "1.5",
             "GOLIAT_MONITORING_SWEEP_INTERVAL_S": "0.2",
         }
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)

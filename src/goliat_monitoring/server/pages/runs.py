@@ -167,8 +167,9 @@ def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: R
 
 
 def _case(it: Simulation, name: str, *, live: bool) -> Case:
+    # The same is often heard twice, as a message and as a line. Only of errors the number says something.
     kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
-    heard = ", ".join(f"{kind} \N{MULTIPLICATION SIGN} {count}" if count > 1 else kind for kind, count in kinds.items())
+    heard = ", ".join(plural(count, kind) if kind == "error" else kind for kind, count in kinds.items())
     why = it.why or _last_trouble(it.evidence)
     took = None
     if it.started_sender_at is not None and it.ended_sender_at is not None:
