@@ -2,9 +2,12 @@
 
 import json
 import os
+import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.agent.place import AgentProcess, ServerProcess, far_field, is_gone, path_of, simulate
@@ -219,6 +222,35 @@ def test_orphans_of_earlier_runs_are_ended_before_a_claim(server: ServerProcess,
     assert agent.wait() == 0
     assert orphan.wait(5) == -9
     orphan.stdout.close()
+
+
+def test_a_server_restored_from_a_backup_gets_everything_again(
+    own_server: ServerProcess, agents: Agents, tmp_path: Path
+) -> None:
+    """The backup is of the middle of a run that was delivered long since. Nobody is asked to do anything."""
+    server = own_server
+    (assignment,) = server.create([say("before"), {"do": "wait", "file": "go"}, say("after"), *END])
+    agent = agents(server)
+    agent.start()
+    run = server.run(assignment, state="running")
+    until(lambda: len(server.texts(run["id"])) == 30, "the first lines are there")
+    server.stop()
+    shutil.copytree(server.folder / "data", tmp_path / "backup")
+    server.start()
+    agent.say_go("go")
+    server.run(assignment, state="succeeded")
+    server.stop()
+    shutil.rmtree(server.folder / "data")
+    shutil.copytree(tmp_path / "backup", server.folder / "data")
+    (database,) = [file for file in (server.folder / "data").iterdir() if file.suffix in (".db", ".sqlite", ".sqlite3")]
+    with sqlite3.connect(database) as connection:
+        connection.execute("UPDATE server_facts SET value = 'restored' WHERE name = 'epoch'")
+    connection.close()
+    server.start()
+    server.run(assignment, state="succeeded")
+    assert server.texts(run["id"]) == [*lines("before"), *lines("after")]
+    assert files_of(server, run) == ALL_FILES
+    assert [one["id"] for one in server.runs(assignment)] == [run["id"]]
 
 
 def test_a_config_that_extends_is_resolved_here(server: ServerProcess, agents: Agents) -> None:

@@ -22,6 +22,8 @@ from goliat_monitoring.wire.errors import Refused
 log = logging.getLogger(__name__)
 # The server takes a fresh boot of the same machine for a cloned disk until the old session counts as gone.
 CLONE_PATIENCE_S = 90.0
+# Until the server has said how often.
+HEARTBEAT_S = 5.0
 # How long a refused agent that still carries a run waits before it asks again.
 REFUSED_S = 60.0
 
@@ -64,7 +66,7 @@ class Link:
         self._fenced_run = ""
         self._epoch = ""
         self._now = threading.Event()
-        self._retry = Backoff(intervals.retry_s, intervals.heartbeat_s)
+        self._retry = Backoff(intervals.retry_s, self._pace(HEARTBEAT_S))
         self.session: SessionOpened | None = None
         self.refused: Refused | None = None
         self.wish: Wish = "active"
@@ -150,7 +152,10 @@ class Link:
         self.saw_epoch(reply.epoch)
         if carried:
             carried.orders.hear(reply.directive, reply.reason)
-        return min(reply.next_s, self._intervals.heartbeat_s)
+        return self._pace(reply.next_s)
+
+    def _pace(self, asked_s: float) -> float:
+        return asked_s if self._intervals.heartbeat_s is None else self._intervals.heartbeat_s
 
     def _refused_beat(self, refused: Refused) -> float:
         """A run that the server does not know is no fence: beat without it. Else the session is not valid any more."""
@@ -164,7 +169,7 @@ class Link:
             log.warning("the server does not know run %s", carried.run_id)
             self._lease.drop()
             self._beat_alone()
-            return self._intervals.heartbeat_s
+            return self._pace(HEARTBEAT_S)
         log.warning("heartbeat refused: %s %s", refused.error, refused.details)
         self.lost_session()
         return self._retry.step()

@@ -30,6 +30,7 @@ from goliat_monitoring.wire.agent import CasesItem, SampleItem
 
 log = logging.getLogger(__name__)
 PRUNE_S = 60.0
+CLOSE_S = 10.0
 
 
 class Run:
@@ -173,7 +174,8 @@ class Run:
         self._stop.set()
         self.screenshots.close()
         for thread in self._threads:
-            thread.join(timeout=self._settings.intervals.stall_s)
+            # One that is in the middle of a slow call is left behind: it can acknowledge nothing any more.
+            thread.join(timeout=CLOSE_S)
         self.outbox.close()
         self.uploads.close()
 

@@ -13,9 +13,10 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Intervals:
-    """Seconds, unless the name says otherwise. The server may ask for other heartbeat and claim intervals."""
+    """Seconds. `heartbeat_s`: None for the interval that the server asks for."""
 
-    heartbeat_s: float = 5.0
+    heartbeat_s: float | None = None
+    # Between two looks at what keeps the agent from asking for work; else the server says when to ask.
     ask_s: float = 10.0
     # How long the server may hold a claim while there is no work.
     claim_wait_s: float = 10.0

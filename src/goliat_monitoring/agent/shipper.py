@@ -1,6 +1,7 @@
 """Carries a run's outbox to the server: batches in order, each until it is acknowledged."""
 
 import logging
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -77,8 +78,8 @@ class Shipper:
                 stop.wait(error.retry_after or self._retry.step())
             except Refused as refused:
                 self._refused(position, refused, stop)
-            except OutboxFull as full:
-                log.warning("the outbox cannot be written: %s", full)
+            except (OutboxFull, sqlite3.Error) as error:
+                log.warning("the outbox cannot be used: %s", error)
                 stop.wait(self._retry.step())
 
     def _send(self, position: Position) -> None:
