@@ -151,7 +151,8 @@ def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: R
         begun = by_key.pop(case.case_key, None)
         name = case.details or case.case_key
         if begun is not None:
-            rows.append(_case(begun, name, live=run.live)._replace(ordinal=case.ordinal + 1))
+            row = _case(begun, name, run)._replace(ordinal=case.ordinal + 1)
+            rows.append(row._replace(state="done") if case.state == "done" and case.run_id == run.id else row)
         elif case.state == "done":
             heard = "proven by this run" if case.run_id == run.id else "proven by another try"
             rows.append(Case(case.ordinal + 1, name, "done", heard, None))
@@ -159,14 +160,14 @@ def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: R
             rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
     known = {case.case_key for case in expected}
     rows.extend(
-        _case(it, it.details or it.case_key or f"simulation {it.ordinal}", live=run.live)
+        _case(it, it.details or it.case_key or f"simulation {it.ordinal}", run)
         for it in simulations
         if it.case_key not in known and not (expected and it.case_key is None)
     )
     return rows
 
 
-def _case(it: Simulation, name: str, *, live: bool) -> Case:
+def _case(it: Simulation, name: str, run: RunSummary) -> Case:
     # The same is often heard twice, as a message and as a line. Only of errors the number says something.
     kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
     heard = ", ".join(plural(count, kind) if kind == "error" else kind for kind, count in kinds.items())
@@ -174,8 +175,9 @@ def _case(it: Simulation, name: str, *, live: bool) -> Case:
     took = None
     if it.started_sender_at is not None and it.ended_sender_at is not None:
         took = (it.ended_sender_at - it.started_sender_at) / SECOND
-    # What was under way when its run ended is neither done nor known to have failed.
-    state = "unproven" if it.state == "running" and not live else it.state
+    # Only the newest is under way, and only while its run lives. The others lack a proof, whatever became of them.
+    under_way = run.live and it.ordinal >= (run.sim_index or 0)
+    state = "unproven" if it.state == "running" and not under_way else it.state
     return Case(it.ordinal, name, state, "; ".join(part for part in (why, heard) if part), took)
 
 
