@@ -20,6 +20,7 @@ from goliat_monitoring.wire.errors import Refused
 
 AGENTS = 3
 SPEED = "6"
+FOLDER = Path("demo-data")
 READY_S, STUDY_S, SETTLE_S = 30.0, 300.0, 20.0
 OVER = ("COMPLETED", "FAILED", "CANCELLED")
 
@@ -29,7 +30,7 @@ def demo(
         bool, typer.Option("--exit", help="Stop everything at the end; exit code 0 if all arrived.")
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the dashboard, or another one if it is taken.")] = 8000,
-    folder: Annotated[Path, typer.Option(help="Where everything is kept; emptied at each start.")] = Path("demo-data"),
+    folder: Annotated[Path, typer.Option(help="Where everything is kept; emptied at each start.")] = FOLDER,
     stop: Annotated[bool, typer.Option("--stop", help="Only end what an earlier demo left running.")] = False,
 ) -> None:
     """A server, three agents and a study of 24 simulated simulations, on this machine."""
@@ -51,13 +52,15 @@ def demo(
         if leave or not finished:
             fleet.stop()
     if not leave:
-        show.console.print(f"Everything stays up. To end it: {_again()} --stop", markup=False, soft_wrap=True)
+        show.console.print(f"Everything stays up. To end it: {_again(folder)} --stop", markup=False, soft_wrap=True)
 
 
 def _play(fleet: Fleet, port: int) -> bool:
     started = time.monotonic()
     address = f"http://127.0.0.1:{port}"
-    server = fleet.start("server", "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", "server")
+    server = fleet.start(
+        "server", "serve", "--host", "127.0.0.1", "--port", str(port), "--data-dir", str(fleet.folder / "server")
+    )
     with Client(address) as api:
         _wait_until_ready(api, server)
         show.console.print(f"Dashboard: {address}/", markup=False)
@@ -160,11 +163,8 @@ def _settle(api: Client, study_id: str, state_dirs: list[Path], folder: Path) ->
         time.sleep(1)
 
 
-def _again() -> str:
+def _again(folder: Path) -> str:
     """The command by which the demo was called."""
     called = Path(sys.argv[0])
-    return (
-        "goliat-monitoring demo"
-        if called.stem == "goliat-monitoring"
-        else f"{sys.executable} -m goliat_monitoring demo"
-    )
+    command = "goliat-monitoring" if called.stem == "goliat-monitoring" else f"{sys.executable} -m goliat_monitoring"
+    return f"{command} demo" + ("" if folder == FOLDER else f" --folder {folder}")
