@@ -282,6 +282,29 @@ def test_13_pages_stay_small_and_scripts_light(server: Server, scene: Scene) -> 
         assert len(server.api.get(path).content) < 300_000, path
 
 
+def test_13b_stop_asks_first_and_then_tells_the_agent(screen: Screen, server: Server, scene: Scene) -> None:
+    machine = {"fingerprint": {"machineId": "m-1", "hostname": "agent-1", "bootId": "b-1"}, "facts": {}}
+    enrolled = server.post("/api/agent/v1/enrol", machine)
+    agent = {"Authorization": f"Bearer {enrolled['credential']}"}
+    opened = server.api.post("/api/agent/v1/session", json={**machine, "sentAt": time.time_ns() // 1000}, headers=agent)
+    session = opened.json()["sessionId"]
+    job = server.api.post("/api/agent/v1/claim", json={"sessionId": session}, headers=agent).json()["job"]
+    page = screen.open(f"/runs/{job['runId']}")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    expect(page.get_by_role("heading", name="Stop this run?")).to_be_visible()
+    page.get_by_role("button", name="Keep running").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    assert server.get(f"/api/runs/{job['runId']}")["run"]["directive"] == "continue"
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("button", name="Stop this run").click()
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_text("Stop asked", exact=True)).to_be_visible()
+    expect(page.locator("#log li", has_text="Stop asked by")).to_be_visible()
+    beat = {"sessionId": session, "sentAt": time.time_ns() // 1000, "run": {"runId": job["runId"]}}
+    fence = {**agent, "X-Goliat-Fence": job["fence"]}
+    assert server.api.post("/api/agent/v1/heartbeat", json=beat, headers=fence).json()["directive"] == "stop"
+
+
 def test_14_a_lost_connection_is_seen_and_found_again(screen: Screen, server: Server) -> None:
     page = screen.open("/")
     expect(page.locator("#connection")).to_have_text("Live")
