@@ -49,5 +49,4 @@ def settings_of(given: dict[str, Any]) -> AgentSettings:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(threadName)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
     sys.exit(run_agent(settings_of(json.loads(sys.argv[1]))))

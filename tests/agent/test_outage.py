@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -240,12 +239,11 @@ def test_a_server_restored_from_a_backup_gets_everything_again(
     agent.say_go("go")
     server.run(assignment, state="succeeded")
     server.stop()
+    # What counts the starts is no part of a backup: by it the server sees that its database is an older one.
+    counted = (server.folder / "data" / "starts").read_bytes()
     shutil.rmtree(server.folder / "data")
     shutil.copytree(tmp_path / "backup", server.folder / "data")
-    (database,) = [file for file in (server.folder / "data").iterdir() if file.suffix in (".db", ".sqlite", ".sqlite3")]
-    with sqlite3.connect(database) as connection:
-        connection.execute("UPDATE server_facts SET value = 'restored' WHERE name = 'epoch'")
-    connection.close()
+    (server.folder / "data" / "starts").write_bytes(counted)
     server.start()
     server.run(assignment, state="succeeded")
     assert server.texts(run["id"]) == [*lines("before"), *lines("after")]

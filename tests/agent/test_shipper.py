@@ -16,7 +16,7 @@ from goliat_monitoring.agent.lease import Lease
 from goliat_monitoring.agent.orders import Orders
 from goliat_monitoring.agent.outbox import Outbox
 from goliat_monitoring.agent.shipper import Shipper
-from goliat_monitoring.agent.uploads import Uploader, Uploads
+from goliat_monitoring.agent.uploads import Shorter, Uploader, Uploads, _pieces
 from goliat_monitoring.wire.agent import LineItem
 from tests.agent.waiting import until
 
@@ -296,6 +296,31 @@ def test_a_log_that_grew_after_it_was_hashed_is_sent_as_it_was(bench: Bench, tmp
     bench.start()
     until(lambda: bench.uploader.idle, "it is stored")
     assert bodies == [b"one\n"]
+
+
+def test_a_file_that_is_being_written_anew_is_sent_when_it_is_whole(bench: Bench, tmp_path: Path) -> None:
+    file = tmp_path / "config.json"
+    file.write_text("x" * 1000)
+    bench.uploads.add("p", file.name, file)
+    waiting = bench.uploads.next_waiting(0)
+    assert waiting is not None
+    file.write_text("")
+    bodies = []
+
+    def script(method: str, path: str, body: bytes) -> Answer:
+        bodies.append(body)
+        return stored(body, path.partition("sha256=")[2].partition("&")[0])
+
+    bench.peer.script = script
+    # It shrinks between the look and the sending, which the operating system cannot be asked to time.
+    bench.uploader._offer(waiting, bench.stop)
+    with pytest.raises(Shorter):
+        list(_pieces(file, 1000))
+    file.write_text("y" * 1000)
+    bench.start()
+    until(lambda: bench.uploader.idle, "it is stored")
+    assert bodies[-1] in (b"", b"y" * 1000)
+    assert bench.uploads.manifest() != []
 
 
 def test_a_file_that_vanished_or_is_refused_is_told_and_passed_over(bench: Bench, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from goliat_monitoring.agent.backoff import Backoff
 from goliat_monitoring.agent.delivery import deliver
 from goliat_monitoring.agent.disk import Disk
 from goliat_monitoring.agent.gpus import Gpus
+from goliat_monitoring.agent.guard import keep_going
 from goliat_monitoring.agent.identity import Enrolment
 from goliat_monitoring.agent.job import Ending, Folder, Record, all_folders, tidy
 from goliat_monitoring.agent.lease import Lease
@@ -45,6 +46,8 @@ def run_agent(settings: AgentSettings, stop: threading.Event | None = None) -> i
     except StateDirInUse as error:
         log.error("%s", error)
         return 1
+    # A line for each request would drown what matters.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     stop = stop or threading.Event()
     if threading.current_thread() is threading.main_thread():
         # The last one is what Windows sends to a service's process group.
@@ -88,8 +91,8 @@ class Agent:
                 return 1
         self._link = link = self._make_link()
         threads = [
-            threading.Thread(target=self._vitals.run, args=(self._stop,), name="vitals", daemon=True),
-            threading.Thread(target=link.run, name="link", daemon=True),
+            threading.Thread(target=keep_going, args=(work, self._stop), name=name, daemon=True)
+            for name, work in (("vitals", lambda: self._vitals.run(self._stop)), ("link", link.run))
         ]
         for thread in threads:
             thread.start()

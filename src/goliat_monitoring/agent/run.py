@@ -15,6 +15,7 @@ from goliat_monitoring.agent.backoff import Backoff
 from goliat_monitoring.agent.clock import now_micros
 from goliat_monitoring.agent.collector import Collector
 from goliat_monitoring.agent.disk import Disk
+from goliat_monitoring.agent.guard import keep_going
 from goliat_monitoring.agent.intake import Intake
 from goliat_monitoring.agent.job import Folder, Record
 from goliat_monitoring.agent.lease import Lease
@@ -118,7 +119,9 @@ class Run:
         take_spool(self.folder.spool, self.intake)
         relay.open(self.run_id, self.record.relay_token, self.intake)
         for name, work in self._senders:
-            thread = threading.Thread(target=work, name=f"{name} {self.run_id[-8:]}", daemon=True)
+            thread = threading.Thread(
+                target=keep_going, args=(work, self._stop), name=f"{name} {self.run_id[-8:]}", daemon=True
+            )
             thread.start()
             self._threads.append(thread)
 

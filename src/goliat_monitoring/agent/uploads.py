@@ -16,7 +16,7 @@ from goliat_monitoring.wire.errors import Refused
 
 log = logging.getLogger(__name__)
 CHUNK = 256 * 1024
-# A file that is refused this often although it was hashed anew each time is given up.
+# A file that is refused, or cannot be read, this often is given up.
 MAX_REFUSALS = 5
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS uploads (
@@ -24,6 +24,10 @@ CREATE TABLE IF NOT EXISTS uploads (
     size INTEGER, mtime_ns INTEGER, sha256 TEXT, state TEXT, refusals INTEGER DEFAULT 0);
 CREATE INDEX IF NOT EXISTS by_name ON uploads (path, name);
 """
+
+
+class Shorter(Exception):
+    """A file holds fewer bytes than were announced."""
 
 
 class Upload(NamedTuple):
@@ -105,6 +109,11 @@ class Uploads:
                 "UPDATE uploads SET sha256 = ?, size = ?, mtime_ns = ?, refusals = refusals + ? WHERE id = ?",
                 (digest, size, mtime_ns, refused, upload.id),
             )
+
+    def count_failure(self, upload: Upload) -> None:
+        """It could not be read this time."""
+        with self._lock:
+            self._connection.execute("UPDATE uploads SET refusals = refusals + 1 WHERE id = ?", (upload.id,))
 
     def offer_again(self) -> None:
         """The server lost what it had acknowledged: offer all files that still are what they were.
@@ -217,9 +226,11 @@ class Uploader:
                 body=_pieces(source, upload.size),
                 size=upload.size,
             )
+        except Shorter:
+            # GOLIAT writes it anew at this moment.
+            stop.wait(self._retry.step())
         except OSError as error:
-            self._note(f"{upload.path}/{upload.name} could not be uploaded: {error.strerror or error}", "error")
-            self._uploads.settle(upload, "gone")
+            self._unreadable(upload, error, stop)
         except Unreachable as error:
             stop.wait(error.retry_after or self._retry.step())
         except Refused as refused:
@@ -232,6 +243,15 @@ class Uploader:
                 return
             self._uploads.settle(upload, "stored")
 
+    def _unreadable(self, upload: Upload, error: OSError, stop: threading.Event) -> None:
+        """Windows locks files while they are written, and some are replaced by deleting them first."""
+        if upload.refusals < MAX_REFUSALS:
+            self._uploads.count_failure(upload)
+            stop.wait(self._retry.step())
+            return
+        self._note(f"{upload.path}/{upload.name} could not be uploaded: {error.strerror or error}", "error")
+        self._uploads.settle(upload, "gone")
+
     def _refused(self, upload: Upload, refused: Refused, stop: threading.Event) -> None:
         if refused.status in (401, 403, 404):
             # Of a restored server, perhaps: the file is kept and offered again.
@@ -241,8 +261,8 @@ class Uploader:
         if upload.refusals < MAX_REFUSALS and refused.status in (400, 409, 422):
             try:
                 self._uploads.rehash(upload, refused=True)
-            except OSError:
-                self._uploads.settle(upload, "gone")
+            except OSError as error:
+                self._unreadable(upload, error, stop)
             stop.wait(self._retry.step())
             return
         why = f"{refused.error} {refused.details}".strip()
@@ -269,3 +289,6 @@ def _pieces(file: Path, size: int) -> Iterator[bytes]:
         while left and (piece := stream.read(min(CHUNK, left))):
             left -= len(piece)
             yield piece
+    if left:
+        # Said here: not every version of the HTTP library turns the broken promise into an error of its own.
+        raise Shorter(file)
