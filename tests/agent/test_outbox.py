@@ -175,3 +175,14 @@ def test_the_file_is_synced_at_each_commit(outbox: Outbox) -> None:
         assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
     assert outbox._reader.execute("PRAGMA synchronous").fetchone() == (2,)
+
+
+def test_what_is_put_while_held_is_sorted_together_however_long_that_took(tmp_path: Path) -> None:
+    box = Outbox(tmp_path / "o.sqlite", reorder_s=0, held=True)
+    box.put([line(20, "spoken later")])
+    assert not box.wait(0, 0.3)
+    box.put([line(10, "taken from the spool")])
+    box.let_go()
+    until(lambda: box.position.next == 2, "both lines are numbered")
+    assert texts(box) == ["taken from the spool", "spoken later"]
+    box.close()

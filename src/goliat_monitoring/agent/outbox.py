@@ -60,10 +60,13 @@ class Outbox:
         path: Path,
         *,
         reorder_s: float,
+        held: bool = False,
         relieve: Callable[[], bool] = lambda: False,
         folding: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`folding`: whether foldable lines are given up at present. Raises sqlite3.Error if the file is unusable."""
+        """`held`: give no numbers before `let_go`, since older messages may still lie in the hook's spool. `folding`:
+        whether foldable lines are given up at present. Raises sqlite3.Error if the file is unusable.
+        """
         self.path = path
         self._relieve = relieve
         self._folding = folding
@@ -72,6 +75,7 @@ class Outbox:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._changed = threading.Condition()
         self._closed = False
+        self._held = held
         self._gap: tuple[int, int, int] | None = None
         connection = _open(path)
         connection.executescript(SCHEMA)
@@ -114,6 +118,10 @@ class Outbox:
                     self._arrivals.append((Entry(*row[:3], int(cursor.lastrowid or 0)), draft.body))
 
         self._run(act)
+
+    def let_go(self) -> None:
+        """Begin to give numbers. What was put before this is sorted together, however long it took to take in."""
+        self._held = False
 
     def flush(self) -> None:
         """Put in order whatever still waits for its neighbours: nothing more will come."""
@@ -241,7 +249,7 @@ class Outbox:
         self._draft_position = self._position
         self._draft_gap = self._gap
         try:
-            due = self._sequencer.due(time.monotonic())
+            due = [] if self._held else self._sequencer.due(time.monotonic())
             self._released.extend(due)
             if not jobs and not due and not self._gap:
                 return None
@@ -348,7 +356,8 @@ class Outbox:
         for number, at, sequence, place, body in connection.execute(
             "SELECT number, time, sequence, position, body FROM pending ORDER BY number"
         ):
-            self._sequencer.add(Entry(at, sequence, place, number), float("-inf"))
+            # Their neighbours may be on their way still, through the spool.
+            self._sequencer.add(Entry(at, sequence, place, number), time.monotonic())
             self._waiting[number] = body
         return position
 

@@ -62,7 +62,11 @@ class Run:
         intervals, limits, job = settings.intervals, settings.limits, record.job
         folder.create()
         self.outbox = Outbox(
-            folder.outbox, reorder_s=intervals.reorder_s, relieve=disk.relieve, folding=lambda: disk.folding
+            folder.outbox,
+            reorder_s=intervals.reorder_s,
+            held=True,
+            relieve=disk.relieve,
+            folding=lambda: disk.folding,
         )
         self.uploads = Uploads(folder.uploads)
         self.screenshots = Screenshots()
@@ -196,6 +200,8 @@ class Run:
     def _take_spool(self) -> None:
         while not self._stop.wait(self._settings.intervals.spool_s):
             take_spool(self.folder.spool, self.intake)
+            # The relay listens by now, so what was said while it did not has been taken in.
+            self.outbox.let_go()
 
     def _collect(self) -> None:
         pruned = time.monotonic()
