@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from goliat_monitoring.server.auth import Principal
-from goliat_monitoring.server.body import decode, read_body
+from goliat_monitoring.server.body import read_body
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import agents, bare
 from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch
 from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.decode import decode
 from goliat_monitoring.wire.errors import Refused
 
 GUI_UPDATE = "/api/gui-update"
