@@ -49,7 +49,8 @@ def write_atomic(path: Path, body: bytes, *, private: bool = False) -> None:
     """Replace `path` whole, on disk when this returns. `private`: readable by this user only."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    # Without the last flag Windows would turn each line feed into two bytes.
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0)
     descriptor = os.open(temporary, flags, 0o600 if private else 0o644)
     with os.fdopen(descriptor, "wb") as file:
         file.write(body)

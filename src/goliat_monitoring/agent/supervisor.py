@@ -126,16 +126,16 @@ class Supervisor:
         run, orders = self._run, self._run.orders
         now = time.monotonic()
         if orders.fenced:
-            run.note(f"This run is no longer this machine's ({orders.reason}): ending GOLIAT.", "warning")
+            run.note(f"This run is no longer this machine's{_why(orders.reason)}: ending GOLIAT.", "warning")
             return self._kill("fenced", orders.reason)
         if orders.kill:
-            run.note(f"Asked to kill GOLIAT ({orders.reason}).", "warning")
+            run.note(f"Asked to kill GOLIAT{_why(orders.reason)}.", "warning")
             return self._kill("killed", orders.reason or "killed on request")
         if orders.stop:
             if self._stop_asked is None:
                 self._stop_asked = now
                 self._touch("stop")
-                run.note(f"Asked GOLIAT to stop ({orders.reason}).", "warning")
+                run.note(f"Asked GOLIAT to stop{_why(orders.reason)}.", "warning")
             elif now - self._stop_asked > self._intervals.stop_grace_s:
                 run.note(f"GOLIAT did not stop within {self._intervals.stop_grace_s:g} s: ending it.", "warning")
                 return self._kill("stopped", orders.reason)
@@ -223,6 +223,10 @@ def end_orphans(runs: Path, live_run: str | None, grace_s: float) -> list[int]:
         log.warning("ending processes of earlier runs: %s", found)
         process_tree.end(orphans, grace_s)
     return found
+
+
+def _why(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _tail(file: Path) -> list[str]:
