@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goliat_monitoring.store import bare, claims, tables, uploads, workers
+from goliat_monitoring.store import bare, claims, runs, tables, uploads, workers
 from goliat_monitoring.wire.client import GuiUpdate, Heartbeat
 from goliat_monitoring.wire.errors import Refused
 from tests.store.conftest import KEYS, House
@@ -183,3 +183,9 @@ def test_what_cannot_be_understood_gets_400_and_leaves_nothing(house: House, sai
         house.do(bare.hear_gui_update, said, IP)
     assert refused.value.status == 400
     assert house.rows(tables.runs) == []
+
+
+def test_a_run_that_is_given_up_has_its_lines_before_the_word_about_it(house: House) -> None:
+    run_id = say(house, batch(0, (T0, "the last it said")), T0)
+    house.do(runs.give_up, run_id, "the machine was sold", "anna")
+    assert [text.split(".")[0] for text in house.log(run_id)] == ["the last it said", "Run ended: lost"]

@@ -289,3 +289,23 @@ def test_every_claim_and_end_is_in_the_event_log(house: House) -> None:
     end(house, agent, job, 5)
     kinds = [row.kind for row in house.rows(tables.events) if row.run_id == job.run_id]
     assert kinds == ["run_claimed", "run_running", "run_succeeded"]
+
+
+def test_a_machine_may_wish_for_its_id(house: House) -> None:
+    who = wire.Fingerprint("m", "gpu-07", "b")
+    for wish, granted in (("gpu-07", True), ("../../etc", False), ("a b", False), ("", False)):
+        asked = wire.Enrol(fingerprint=who, facts=wire.Facts(), worker_id=wish)
+        enrolled = house.do(agents.enrol, asked, "127.0.0.1")
+        assert (enrolled.worker_id == wish) is granted
+
+
+def test_an_agent_that_lost_its_memory_gets_its_assignment_anew_once_its_run_is_unreachable(house: House) -> None:
+    (assignment,) = house.study()
+    agent = Agent(house, "win-1")
+    forgotten = claim(house, agent)
+    agent.send(forgotten, 0, line("one"))
+    house.pass_time(11 * MINUTE)
+    agent.session_id = agent.open_session().session_id
+    again = claim(house, agent)
+    assert (again.assignment_id, again.attempt) == (assignment, 2)
+    assert house.row(tables.runs, forgotten.run_id).state == "lost"

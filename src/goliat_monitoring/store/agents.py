@@ -1,6 +1,7 @@
 """The agent's side of the conversation: enrolment, sessions, heartbeats, batches and the end of a run."""
 
 import hmac
+import re
 from typing import Any
 
 import msgspec
@@ -22,17 +23,24 @@ from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id, new_secret
 from goliat_monitoring.wire.lines import Line
 
+# What may stand in an address and in a folder's name as it is.
+WISHED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
 sessions, credentials, streams = tables.sessions, tables.credentials, tables.streams
 
 
 def enrol(connection: Connection, moment: Moment, asked: wire.Enrol, ip: str) -> wire.Enrolled:
-    """Give a machine an identity and a credential of its own. The same worker id again gets a new credential."""
+    """Give a machine an identity and a credential of its own. The same worker id again gets a new credential.
+
+    A machine may wish for an id (`GOLIAT_MACHINE_ID`), so that the name of its folder or of its cloud instance is also
+    its id here.
+    """
     worker_id = asked.worker_id
     known = None
     if worker_id is not None:
         known = connection.execute(select(tables.workers).where(tables.workers.c.id == worker_id)).one_or_none()
     if known is None:
-        worker_id = new_id()
+        worker_id = worker_id if worker_id is not None and WISHED_ID.fullmatch(worker_id) else new_id()
         connection.execute(
             insert(tables.workers).values(
                 id=worker_id,

@@ -51,7 +51,9 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
     worker = workers.get(connection, worker_id)
     held = runs.newest_live(connection, [worker_id])
     if held is not None:
-        if held.assignment_id is None or held.first_sign_at is not None:
+        # Unreachable and asking anew: it forgot the run it had (its state folder was lost), so that one is lost too.
+        forgotten = held.state == RunState.UNREACHABLE
+        if held.assignment_id is None or (held.first_sign_at is not None and not forgotten):
             raise Refused(
                 409,
                 "this worker already runs something",

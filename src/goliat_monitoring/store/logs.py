@@ -78,17 +78,21 @@ def release_due(connection: Connection, moment: Moment) -> None:
         select(window.c.run_id).where(window.c.received_at <= moment.now - moment.reorder_window).distinct()
     ).scalars()
     for run_id in due.all():
-        _release(connection, moment, run_id)
+        _release(connection, moment, run_id, moment.now - moment.reorder_window)
 
 
-def _release(connection: Connection, moment: Moment, run_id: str) -> None:
+def release_all(connection: Connection, moment: Moment, run_id: str) -> None:
+    """Number whatever the run still holds: it is over, and what follows is said about it, not by it."""
+    _release(connection, moment, run_id, moment.now)
+
+
+def _release(connection: Connection, moment: Moment, run_id: str, oldest_arrival: int) -> None:
     window, runs = tables.log_window, tables.runs
     held = connection.execute(
         select(window)
         .where(window.c.run_id == run_id)
         .order_by(window.c.sender_at, window.c.sequence, window.c.position, window.c.id)
     ).all()
-    oldest_arrival = moment.now - moment.reorder_window
     count = max((i + 1 for i, row in enumerate(held) if row.received_at <= oldest_arrival), default=0)
     ready = held[:count]
     if not ready:

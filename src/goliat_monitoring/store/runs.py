@@ -132,6 +132,7 @@ def end(
         was=row.state,
         reason=reason,
     )
+    logs.release_all(connection, moment, row.id)
     level = "success" if state == RunState.SUCCEEDED else "warning"
     logs.note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
     if row.assignment_id is not None:
