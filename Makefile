@@ -5,7 +5,7 @@
 
 PYTHON ?=
 ARGS ?=
-WORKERS ?= 0
+WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

@@ -109,7 +109,7 @@ def test_what_is_answered_is_on_disk(station: Station) -> None:
 def test_a_lone_surrogate_costs_one_character(station: Station) -> None:
     body = rb'{"message": {"type": "print", "message": "a\udcffb"}, "timestamp": 1}'
     assert station.request("/r/run1/api/gui-update", body)[0] == 200
-    assert station.items()[0]["text"] == "a?b"
+    assert station.items()[0]["text"] == "a\N{REPLACEMENT CHARACTER}b"
 
 
 def test_the_same_request_twice_counts_once(station: Station) -> None:
