@@ -124,11 +124,17 @@ def test_results_go_to_the_run_of_their_sender_or_are_kept_for_nobody(house: Hou
     assert house.database.read_now(lambda c: uploads.admit_results(c, assignment, None, IP)) == run_id
     assert house.database.read_now(lambda c: uploads.admit_results(c, assignment, None, "198.51.100.1")) is None
     path = f"far_field/{KEYS[0]}"
-    house.do(uploads.add_unattributed, assignment, "198.51.100.1", path, "sar_results.json", 1, "a" * 64, "k0")
+    house.do(
+        uploads.add_unattributed,
+        assignment,
+        "198.51.100.1",
+        path,
+        uploads.StoredFile("sar_results.json", 1, "a" * 64, "k0"),
+    )
     assert {row.state for row in house.rows(tables.cases)} == {"pending"}
-    one = house.do(uploads.add_artifact, run_id, path, "sar_results.json", 1, "a" * 64, "k1")
-    same = house.do(uploads.add_artifact, run_id, path, "sar_results.json", 1, "a" * 64, "k2")
-    other = house.do(uploads.add_artifact, run_id, path, "sar_results.json", 2, "b" * 64, "k3")
+    one = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 1, "a" * 64, "k1"))
+    same = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 1, "a" * 64, "k2"))
+    other = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 2, "b" * 64, "k3"))
     assert (one.version, same.version, other.version) == (1, 1, 2)
     assert {row.storage_key for row in house.rows(tables.artifacts)} == {"k1", "k3"}
     assert {row.case_key: row.state for row in house.rows(tables.cases)} == {KEYS[0]: "done", KEYS[1]: "pending"}

@@ -175,7 +175,9 @@ def test_a_lost_run_goes_to_another_worker_and_its_agent_is_fenced_but_still_hea
     late = first.send(job, 1, line("two"))
     assert (late.late, late.directive) == (True, "kill")
     assert house.log(job.run_id)[-1] == "two"
-    stored = house.do(uploads.add_artifact, job.run_id, job.cases[0].relative_path, "a.txt", 1, "b" * 64, "k")
+    stored = house.do(
+        uploads.add_artifact, job.run_id, job.cases[0].relative_path, uploads.StoredFile("a.txt", 1, "b" * 64, "k")
+    )
     assert stored.late
     assert house.row(tables.runs, job.run_id).state == "lost"
 

@@ -1,7 +1,7 @@
 """Result files and screenshots: each kept, none ever replaced. The bytes lie in storage before the row is written."""
 
 import hmac
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
@@ -18,6 +18,15 @@ from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
 artifacts = tables.artifacts
+
+
+class StoredFile(NamedTuple):
+    """A file whose bytes lie in the storage under `key`. `size` in bytes."""
+
+    filename: str
+    size: int
+    sha256: str
+    key: str
 
 
 def admit_results(connection: Connection, assignment_id: str, fence: str | None, ip: str) -> str | None:
@@ -45,10 +54,7 @@ def add_artifact(
     moment: Moment,
     run_id: str,
     relative_path: str,
-    filename: str,
-    size: int,
-    sha256: str,
-    storage_key: str,
+    file: StoredFile,
 ) -> Stored:
     """Record one stored file of a run. The same path and name again is a new version, the same bytes are not."""
     run = runs.get(connection, run_id)
@@ -56,9 +62,11 @@ def add_artifact(
     same_place = (
         (artifacts.c.run_id == run_id)
         & (artifacts.c.relative_path == relative_path)
-        & (artifacts.c.filename == filename)
+        & (artifacts.c.filename == file.filename)
     )
-    again = connection.execute(select(artifacts).where(same_place, artifacts.c.sha256 == sha256).limit(1)).one_or_none()
+    again = connection.execute(
+        select(artifacts).where(same_place, artifacts.c.sha256 == file.sha256).limit(1)
+    ).one_or_none()
     if again is not None:
         return Stored(again.id, again.version, again.size, again.sha256, late=again.late)
     version = connection.execute(select(func.coalesce(func.max(artifacts.c.version), 0)).where(same_place)).scalar_one()
@@ -69,21 +77,21 @@ def add_artifact(
             id=artifact_id,
             run_id=run_id,
             relative_path=relative_path,
-            filename=filename,
+            filename=file.filename,
             version=version + 1,
             case_key=case_key,
-            size=size,
-            sha256=sha256,
-            storage_key=storage_key,
+            size=file.size,
+            sha256=file.sha256,
+            storage_key=file.key,
             late=late,
             received_at=moment.now,
         )
     )
-    if filename == RESULT_SIGN and not late:
+    if file.filename == RESULT_SIGN and not late:
         _proves(connection, moment, run, relative_path, case_key)
     runs.touched(connection, run_id, run.worker_id)
     runs.touch_assignment(connection, run.assignment_id)
-    return Stored(artifact_id, version + 1, size, sha256, late=late)
+    return Stored(artifact_id, version + 1, file.size, file.sha256, late=late)
 
 
 def add_unattributed(
@@ -92,10 +100,7 @@ def add_unattributed(
     assignment_id: str,
     ip: str,
     relative_path: str,
-    filename: str,
-    size: int,
-    sha256: str,
-    storage_key: str,
+    file: StoredFile,
 ) -> str:
     """Keep a file that cannot be attributed to a run. It is evidence for nothing."""
     upload_id = new_id()
@@ -105,10 +110,10 @@ def add_unattributed(
             assignment_id=assignment_id,
             sender_ip=ip,
             relative_path=relative_path,
-            filename=filename,
-            size=size,
-            sha256=sha256,
-            storage_key=storage_key,
+            filename=file.filename,
+            size=file.size,
+            sha256=file.sha256,
+            storage_key=file.key,
             received_at=moment.now,
         )
     )
@@ -121,24 +126,21 @@ def add_screenshot(
     connection: Connection,
     moment: Moment,
     run_id: str,
-    tab: str,
     at: int | None,
-    size: int,
-    sha256: str,
-    storage_key: str,
+    file: StoredFile,
 ) -> str:
-    """Record one stored picture of a tab of GOLIAT's window."""
+    """Record one stored picture of GOLIAT's window; its file name is the title of the tab. `at`: sender's clock."""
     screenshot_id = new_id()
     connection.execute(
         insert(tables.screenshots).values(
             id=screenshot_id,
             run_id=run_id,
-            tab=tab[:100],
+            tab=file.filename[:100],
             received_at=moment.now,
             sender_at=at,
-            size=size,
-            sha256=sha256,
-            storage_key=storage_key,
+            size=file.size,
+            sha256=file.sha256,
+            storage_key=file.key,
         )
     )
     touch(connection, f"run:{run_id}")

@@ -145,11 +145,11 @@ async def artifact(
     if sha256 and spool.sha256 != sha256.lower():
         await services.storage.delete(key)
         raise Refused(400, "the file arrived damaged", f"sha256 is {spool.sha256}, {sha256} was announced")
-    moment = services.moment()
+    moment, file = services.moment(), uploads.StoredFile(filename, spool.size, spool.sha256, key)
 
     def unit(c: Connection) -> tuple[wire.Stored, str]:
         agents.admit(c, worker_id, run_id, fence)
-        kept = uploads.add_artifact(c, moment, run_id, folder, filename, spool.size, spool.sha256, key)
+        kept = uploads.add_artifact(c, moment, run_id, folder, file)
         return kept, get_artifact(c, kept.artifact_id).storage_key
 
     try:
@@ -181,8 +181,8 @@ async def screenshot(
         await services.storage.keep(spool, key, durable=False)
     finally:
         spool.discard()
-    moment = services.moment()
-    await services.db.write(lambda c: uploads.add_screenshot(c, moment, run_id, tab, at, spool.size, spool.sha256, key))
+    moment, file = services.moment(), uploads.StoredFile(tab, spool.size, spool.sha256, key)
+    await services.db.write(lambda c: uploads.add_screenshot(c, moment, run_id, at, file))
     return wire.Accepted()
 
 

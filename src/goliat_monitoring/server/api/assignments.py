@@ -8,7 +8,7 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.api.shapes import AssignmentJson, assignment_json
+from goliat_monitoring.server.api.study_shapes import AssignmentJson, assignment_json
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.files import disposition
 from goliat_monitoring.server.hot import FENCE
@@ -17,6 +17,7 @@ from goliat_monitoring.server.uploads import FILE_LIMIT, Form, read_form
 from goliat_monitoring.store import assignments, claims, uploads
 from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.store.read.studies import assignment_config, get_assignment
+from goliat_monitoring.store.uploads import StoredFile
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
@@ -43,15 +44,6 @@ class UploadAnswer(msgspec.Struct, rename="camel", kw_only=True):
     success: bool
     files_uploaded: int
     files: list[UploadedFile]
-
-
-class Stored(msgspec.Struct):
-    """One file that lies in the storage and has no row yet."""
-
-    filename: str
-    size: int
-    sha256: str
-    key: str
 
 
 @get("/api/assignments/{assignment_id:str}", tags=["Assignments"])
@@ -134,16 +126,14 @@ async def upload_results(
             return [_add(c, run_id, path, file) for file in stored]
         return [_add_unattributed(c, path, file) for file in stored]
 
-    def _add(c: Connection, run: str, folder: str, file: Stored) -> UploadedFile:
-        kept = uploads.add_artifact(c, moment, run, folder, file.filename, file.size, file.sha256, file.key)
+    def _add(c: Connection, run: str, folder: str, file: StoredFile) -> UploadedFile:
+        kept = uploads.add_artifact(c, moment, run, folder, file)
         if get_artifact(c, kept.artifact_id).storage_key != file.key:
             unneeded.append(file.key)
         return UploadedFile(id=kept.artifact_id, filename=file.filename, size=file.size, version=kept.version)
 
-    def _add_unattributed(c: Connection, folder: str, file: Stored) -> UploadedFile:
-        upload_id = uploads.add_unattributed(
-            c, moment, assignment_id, client_ip, folder, file.filename, file.size, file.sha256, file.key
-        )
+    def _add_unattributed(c: Connection, folder: str, file: StoredFile) -> UploadedFile:
+        upload_id = uploads.add_unattributed(c, moment, assignment_id, client_ip, folder, file)
         return UploadedFile(id=upload_id, filename=file.filename, size=file.size, version=0)
 
     unneeded: list[str] = []
@@ -172,10 +162,10 @@ def _checked_names(form: Form) -> tuple[str, list[str]]:
         raise Refused(400, "the path or a file name cannot be stored", str(problem)) from None
 
 
-async def _store(services: Services, form: Form, names: Sequence[str], owner: str) -> list[Stored]:
+async def _store(services: Services, form: Form, names: Sequence[str], owner: str) -> list[StoredFile]:
     stored = []
     for part, name in zip(form.files, names, strict=True):
         key = f"{owner}/{new_id()}"
         await services.storage.keep(part.spool, key)
-        stored.append(Stored(name, part.spool.size, part.spool.sha256, key))
+        stored.append(StoredFile(name, part.spool.size, part.spool.sha256, key))
     return stored

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Request, post
 from litestar.params import JSONBody
 
-from goliat_monitoring.server.api.shapes import Success
+from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.server.hot import hear_gui_update
 from goliat_monitoring.server.services import Services
@@ -58,15 +58,10 @@ async def _keep(services: Services, client_ip: str, form: Form) -> int:
     run_id = await services.db.write(lambda c: bare.run_for_screenshots(c, moment, machine_id, client_ip))
     if run_id is None:
         return 0
-    kept: list[tuple[str, int, str, str]] = []
+    kept: list[uploads.StoredFile] = []
     for part in form.files:
         key = f"screenshots/{run_id}/{new_id()}"
         await services.storage.keep(part.spool, key, durable=False)
-        kept.append((part.name, part.spool.size, part.spool.sha256, key))
-
-    await services.db.write(
-        lambda c: [
-            uploads.add_screenshot(c, moment, run_id, tab, None, size, sha256, key) for tab, size, sha256, key in kept
-        ]
-    )
+        kept.append(uploads.StoredFile(part.name, part.spool.size, part.spool.sha256, key))
+    await services.db.write(lambda c: [uploads.add_screenshot(c, moment, run_id, None, tab) for tab in kept])
     return len(kept)

@@ -7,7 +7,8 @@ from litestar import get, post
 from litestar.params import JSONBody, QueryParameter
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.api.shapes import AssignmentJson, GuiStateJson, WorkerJson, assignment_json, worker_json
+from goliat_monitoring.server.api.study_shapes import AssignmentJson, assignment_json
+from goliat_monitoring.server.api.worker_shapes import GuiStateJson, WorkerJson, worker_json
 from goliat_monitoring.server.api.workers import gui_state
 from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.store import workers

@@ -7,7 +7,7 @@ from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
-from goliat_monitoring.server.api.shapes import (
+from goliat_monitoring.server.api.run_shapes import (
     LogAnswer,
     RunAnswer,
     RunJson,

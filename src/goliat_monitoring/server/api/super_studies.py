@@ -8,16 +8,16 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.api.shapes import (
+from goliat_monitoring.server.api.study_shapes import (
     AssignmentBrief,
     AssignmentJson,
     StudyAnswer,
     StudyJson,
-    Success,
     assignment_json,
     study_answer,
     study_json,
 )
+from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services

@@ -7,7 +7,7 @@ from litestar import delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.api.shapes import (
+from goliat_monitoring.server.api.worker_shapes import (
     GuiStateJson,
     ListedWorkerJson,
     Success,

@@ -1,0 +1,214 @@
+"""JSON of runs: one attempt, its evidence, files, pictures and log."""
+
+import msgspec
+
+from goliat_monitoring.store.read.logs import LogLine, LogPage
+from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Screenshot, Sign
+from goliat_monitoring.wire.clock import iso, iso_or_none
+
+
+class RunJson(msgspec.Struct, rename="camel", kw_only=True):
+    """One attempt. What GOLIAT says of its progress proves nothing; `state` and `reason` are the server's judgement."""
+
+    id: str
+    worker_id: str
+    worker_name: str
+    assignment_id: str | None
+    index: int | None
+    super_study_id: str | None
+    super_study_name: str | None
+    attempt: int
+    kind: str
+    state: str
+    live: bool
+    reason: str
+    exit_code: int | None
+    directive: str
+    claimed_at: str
+    first_sign_at: str | None
+    last_sign_at: str | None
+    lease_until: str
+    finished_at: str | None
+    ended_at: str | None
+    percent: float | None
+    stage: str | None
+    stage_percent: float | None
+    simulation: int | None
+    simulations: int | None
+    simulation_details: str | None
+    eta_seconds: float | None
+    warnings: int
+    errors: int
+    lines: int
+    last_line: str | None
+    done_cases: int
+
+
+class SignJson(msgspec.Struct, rename="camel", kw_only=True):
+    kind: str
+    time: str
+    received_at: str
+    text: str
+
+
+class SimulationJson(msgspec.Struct, rename="camel", kw_only=True):
+    """One case as this run computed it. `state`: running, done, failed, missing or unproven."""
+
+    ordinal: int
+    case_key: str | None
+    details: str
+    state: str
+    why: str
+    started_at: str | None
+    ended_at: str | None
+    evidence: list[SignJson]
+
+
+class ArtifactJson(msgspec.Struct, rename="camel", kw_only=True):
+    """One result file. `size` in bytes."""
+
+    id: str
+    relative_path: str
+    filename: str
+    version: int
+    case_key: str | None
+    size: int
+    sha256: str
+    late: bool
+    received_at: str
+    url: str
+
+
+class ScreenshotJson(msgspec.Struct, rename="camel", kw_only=True):
+    id: str
+    tab: str
+    received_at: str
+    sent_at: str | None
+    size: int
+    url: str
+
+
+class RunAnswer(msgspec.Struct, rename="camel", kw_only=True):
+    run: RunJson
+    cases: list[SimulationJson]
+    evidence: list[SignJson]
+    artifacts: list[ArtifactJson]
+    screenshots: list[ScreenshotJson]
+
+
+class LineJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
+    """A log line. `n` is null while it waits for lines that raced with it. `time` on the sender's clock."""
+
+    n: int | None
+    time: str
+    level: str
+    source: str
+    text: str
+    late: bool = False
+
+
+class LogAnswer(msgspec.Struct, rename="camel", kw_only=True):
+    lines: list[LineJson]
+    total: int
+
+
+def run_json(run: RunSummary) -> RunJson:
+    """A run in a list."""
+    return RunJson(
+        id=run.id,
+        worker_id=run.worker_id,
+        worker_name=run.worker_name,
+        assignment_id=run.assignment_id,
+        index=run.index,
+        super_study_id=run.study_id,
+        super_study_name=run.study_name,
+        attempt=run.attempt,
+        kind=run.kind,
+        state=run.state,
+        live=run.live,
+        reason=run.reason,
+        exit_code=run.exit_code,
+        directive=run.directive,
+        claimed_at=iso(run.claimed_at),
+        first_sign_at=iso_or_none(run.first_sign_at),
+        last_sign_at=iso_or_none(run.last_sign_at),
+        lease_until=iso(run.lease_until),
+        finished_at=iso_or_none(run.finished_at),
+        ended_at=iso_or_none(run.ended_at),
+        percent=run.percent,
+        stage=run.stage,
+        stage_percent=run.stage_percent,
+        simulation=run.sim_index,
+        simulations=run.sim_total,
+        simulation_details=run.sim_details,
+        eta_seconds=run.eta_seconds,
+        warnings=run.warnings,
+        errors=run.errors,
+        lines=run.line_count,
+        last_line=run.last_line,
+        done_cases=run.done_cases,
+    )
+
+
+def run_answer(detail: RunDetail) -> RunAnswer:
+    """All of a run but its log."""
+    return RunAnswer(
+        run=run_json(detail.summary),
+        cases=[
+            SimulationJson(
+                ordinal=simulation.ordinal,
+                case_key=simulation.case_key,
+                details=simulation.details,
+                state=simulation.state,
+                why=simulation.why,
+                started_at=iso_or_none(simulation.started_sender_at),
+                ended_at=iso_or_none(simulation.ended_sender_at),
+                evidence=[_sign_json(sign) for sign in simulation.evidence],
+            )
+            for simulation in detail.simulations
+        ],
+        evidence=[_sign_json(sign) for sign in detail.evidence],
+        artifacts=[artifact_json(artifact) for artifact in detail.artifacts],
+        screenshots=[screenshot_json(screenshot) for screenshot in detail.screenshots],
+    )
+
+
+def _sign_json(sign: Sign) -> SignJson:
+    return SignJson(kind=sign.kind, time=iso(sign.sender_at), received_at=iso(sign.received_at), text=sign.text)
+
+
+def artifact_json(artifact: Artifact) -> ArtifactJson:
+    """A result file of a run."""
+    return ArtifactJson(
+        id=artifact.id,
+        relative_path=artifact.relative_path,
+        filename=artifact.filename,
+        version=artifact.version,
+        case_key=artifact.case_key,
+        size=artifact.size,
+        sha256=artifact.sha256,
+        late=artifact.late,
+        received_at=iso(artifact.received_at),
+        url=f"/api/runs/{artifact.run_id}/artifacts/{artifact.id}",
+    )
+
+
+def screenshot_json(screenshot: Screenshot) -> ScreenshotJson:
+    """A picture of a tab of GOLIAT's window."""
+    return ScreenshotJson(
+        id=screenshot.id,
+        tab=screenshot.tab,
+        received_at=iso(screenshot.received_at),
+        sent_at=iso_or_none(screenshot.sender_at),
+        size=screenshot.size,
+        url=f"/api/runs/{screenshot.run_id}/screenshots/{screenshot.id}",
+    )
+
+
+def log_answer(page: LogPage) -> LogAnswer:
+    """A stretch of a log."""
+    return LogAnswer(lines=[_line_json(line) for line in page.lines], total=page.total)
+
+
+def _line_json(line: LogLine) -> LineJson:
+    return LineJson(n=line.n, time=iso(line.time), level=line.level, source=line.source, text=line.text, late=line.late)
