@@ -1,5 +1,7 @@
 """The schema: from nothing, from the revision before, and as the code's tables say."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,17 @@ from goliat_monitoring.store import tables
 from goliat_monitoring.store.database import make_engine, sqlite_url
 from goliat_monitoring.store.migrate import config_for, current_revision, differences, migrate
 from goliat_monitoring.wire.errors import Refused
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Connection]:
+    """A connection whose engine keeps nothing open afterwards."""
+    engine = make_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def shape(connection: Connection) -> dict[str, object]:
@@ -34,8 +47,7 @@ def test_from_nothing_gives_the_tables_of_the_code(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path)
     assert migrate(url)
     (tmp_path / "other").mkdir()
-    fresh = make_engine(sqlite_url(tmp_path / "other"))
-    with make_engine(url).connect() as migrated, fresh.connect() as made:
+    with opened(url) as migrated, opened(sqlite_url(tmp_path / "other")) as made:
         tables.metadata.create_all(made)
         assert differences(migrated) == []
         assert shape(migrated) == shape(made)
@@ -53,10 +65,9 @@ def test_each_revision_leads_to_the_next(tmp_path: Path) -> None:
 def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
     url = sqlite_url(tmp_path)
     migrate(url)
-    engine = make_engine(url)
-    with engine.begin() as connection:
+    with opened(url) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'from-the-future'")
     with pytest.raises(Refused, match="newer"):
         migrate(url)
-    with engine.connect() as connection:
+    with opened(url) as connection:
         assert current_revision(connection) == "from-the-future"
