@@ -94,9 +94,10 @@ class Shipper:
         self._retry.reset()
         self._max_items = MAX_ITEMS
         self.unknown = False
-        if verifying:
-            self._verify = False
         self._have(accepted.next)
+        if verifying:
+            # Last: whoever waits for `idle` must not see a moment without doubt and without backlog.
+            self._verify = False
         self._orders.hear(accepted.directive, accepted.reason, late=accepted.late)
         self._delivered()
 
@@ -120,8 +121,8 @@ class Shipper:
             self._orders.fence(refused.details or refused.error)
             stop.wait(self._retry.step())
         elif refused.status == 409 and isinstance(refused.extra.get("next"), int):
-            self._verify = False
             self._have(int(str(refused.extra["next"])))
+            self._verify = False
         elif refused.status in (400, 413, 422):
             self._give_way(position, refused)
         else:
