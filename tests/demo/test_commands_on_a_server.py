@@ -2,9 +2,7 @@
 
 import json
 import re
-import time
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +10,8 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from goliat_monitoring.cli.demo.fleet import Fleet, free_port
 from goliat_monitoring.cli.main import app
+from tests.demo.conftest import wait_for
 
 CONFIG = {
     "study_type": "far_field",
@@ -21,41 +19,6 @@ CONFIG = {
     "frequencies_mhz": [700],
     "far_field_setup": {"environmental": {"incident_directions": ["x_pos", "z_neg"], "polarizations": ["theta"]}},
 }
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """Address of a fresh server."""
-    port = free_port(0)
-    fleet = Fleet(tmp_path / "fleet")
-    fleet.start(
-        "server",
-        *("serve", "--port", str(port), "--data-dir", "data"),
-        GOLIAT_MONITORING_REORDER_WINDOW_S="0.5",
-        GOLIAT_MONITORING_JUDGE_DELAY_S="0.5",
-        GOLIAT_MONITORING_SWEEP_INTERVAL_S="0.1",
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: _is_ready(address), 60)
-        yield address
-    finally:
-        fleet.stop()
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        return httpx.get(f"{address}/readyz").status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait_for(condition: Any, seconds: float) -> None:
-    """Until the condition holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "waited too long"
-        time.sleep(0.1)
 
 
 def test_a_study_from_config_to_results(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -97,14 +97,20 @@ def done_cases(connection: Connection, study_id: str) -> dict[str, int]:
 
 
 def delivered(connection: Connection, study_id: str) -> tuple[int, int]:
-    """(number, bytes) of all files that runs of a study delivered, all versions."""
+    """(number, bytes) of the files that runs of a study delivered, of each the newest version."""
     artifacts = tables.artifacts
-    query = (
-        select(func.count(), func.coalesce(func.sum(artifacts.c.size), 0))
+    newest = (
+        # Ids sort by the time they were made.
+        select(func.max(artifacts.c.id).label("id"))
         .select_from(artifacts)
         .join(runs, runs.c.id == artifacts.c.run_id)
         .join(assignments, assignments.c.id == runs.c.assignment_id)
         .where(assignments.c.super_study_id == study_id)
+        .group_by(artifacts.c.relative_path, artifacts.c.filename)
+        .subquery()
+    )
+    query = select(func.count(), func.coalesce(func.sum(artifacts.c.size), 0)).join(
+        newest, newest.c.id == artifacts.c.id
     )
     row = connection.execute(query).one()
     return row[0], row[1]
