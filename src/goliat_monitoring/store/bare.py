@@ -36,8 +36,9 @@ def hear_gui_update(connection: Connection, moment: Moment, said: GuiUpdate, ip:
     run = _run_for(connection, moment, worker_id, message, sent_at, ip, ambiguous=ambiguous)
     ingest = Ingest(connection, moment, run, proves=not ambiguous)
     ingest.message(message, sent_at)
+    # Any message keeps a bare run its worker's for another lease.
+    ingest.renew(moment.now + LEASE, ip, _sequence0(message, sent_at))
     ingest.save(hold=True)
-    _renew(connection, moment, run, _sequence0(message, sent_at), ip)
     return str(run.id)
 
 
@@ -48,7 +49,8 @@ def run_for_screenshots(connection: Connection, moment: Moment, machine_id: str,
         workers.seen(connection, moment, worker_id, ip)
     run = runs.newest_live(connection, [worker_id])
     if run is not None:
-        _renew(connection, moment, run, None, ip)
+        renewed = {"lease_until": moment.now + LEASE, "sender_ip": ip}
+        connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(**renewed))
     else:
         known = _newest_runs(connection, worker_id)
         run = known[0] if known else None
@@ -111,15 +113,3 @@ def _sequence0(message: dict[str, Any], sent_at: int) -> int | None:
     if message.get("type") != "log_batch" or message.get("sequence") != 0:
         return None
     return min((line.time for line in lines_of_message(message, sent_at)), default=None)
-
-
-def _renew(
-    connection: Connection, moment: Moment, run: Row[tuple[Any, ...]], sequence0_at: int | None, ip: str
-) -> None:
-    """Any message keeps a bare run its worker's for another lease."""
-    if RunState(run.state).terminal:
-        return
-    values: dict[str, Any] = {"lease_until": moment.now + LEASE, "sender_ip": ip}
-    if sequence0_at is not None and (run.sequence0_sender_at is None or sequence0_at < run.sequence0_sender_at):
-        values["sequence0_sender_at"] = sequence0_at
-    connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(**values))

@@ -107,6 +107,13 @@ class Ingest:
             )
         )
 
+    def renew(self, lease_until: int, sender_ip: str, sequence0_at: int | None) -> None:
+        """A bare run's lease, its sender's address, and the time of its first line where this message tells it."""
+        self._values.update(lease_until=lease_until, sender_ip=sender_ip)
+        known = self._run.sequence0_sender_at
+        if sequence0_at is not None and (known is None or sequence0_at < known):
+            self._values["sequence0_sender_at"] = sequence0_at
+
     def save(self, *, hold: bool) -> None:
         """Write everything. `hold`: the lines race and must wait for their neighbours before they are numbered."""
         connection, moment, run = self._connection, self._moment, self._run

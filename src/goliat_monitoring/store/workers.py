@@ -1,7 +1,7 @@
 """Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, case, insert, select, update
 
 from goliat_monitoring.fleet.timing import LATE_BARE
 from goliat_monitoring.store import runs, tables
@@ -68,13 +68,11 @@ def of_machine(connection: Connection, moment: Moment, machine_id: str, ip: str)
 
 def seen(connection: Connection, moment: Moment, worker_id: str, ip: str, skew: int | None = None) -> None:
     """Note that something came from this worker; one that was removed is back."""
-    values: dict[str, object] = {"last_seen": moment.now, "ip": ip}
+    back = case((workers.c.wish == "removed", "active"), else_=workers.c.wish)
+    values: dict[str, object] = {"last_seen": moment.now, "ip": ip, "wish": back}
     if skew is not None:
         values["clock_skew"] = skew
     connection.execute(update(workers).where(workers.c.id == worker_id).values(**values))
-    connection.execute(
-        update(workers).where(workers.c.id == worker_id, workers.c.wish == "removed").values(wish="active")
-    )
     touch(connection, "fleet", f"worker:{worker_id}")
 
 
