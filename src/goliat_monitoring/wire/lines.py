@@ -2,6 +2,9 @@
 
 GOLIAT sends through three threads, so lines arrive out of order. Each line carries its sender's time; the sort key
 is that time, then the batch `sequence`, then the position inside the batch, then the arrival.
+
+A carriage return draws over what stands on the line: a progress bar. Of such a line only the last state is kept, with
+one "\\r" before it as the mark that it overwrites. The mark tells the log to fold; it is never stored nor shown.
 """
 
 import re
@@ -16,10 +19,15 @@ LEVELS = frozenset(
 )
 # ECMA-48 control sequences, OSC strings and lone two-byte escapes.
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+LINE_BREAK = re.compile(r"\r+\n")
+OVERWRITES = "\r"
 
 
 class Line(msgspec.Struct, array_like=True, frozen=True):
-    """One log line as its sender wrote it; `time` is the sender's clock in UTC microseconds."""
+    """One log line as its sender wrote it; `time` is the sender's clock in UTC microseconds.
+
+    `text` may begin with the mark `OVERWRITES`, and has no other carriage return.
+    """
 
     time: int
     level: str
@@ -31,8 +39,22 @@ class Line(msgspec.Struct, array_like=True, frozen=True):
 
 
 def plain(text: str) -> str:
-    """`text` without terminal escapes."""
-    return ANSI.sub("", text) if "\x1b" in text else text
+    """`text` without terminal escapes and without the mark of a line that overwrites."""
+    return ANSI.sub("", text.removeprefix(OVERWRITES)) if "\x1b" in text else text.removeprefix(OVERWRITES)
+
+
+def overdrawn(text: str) -> str:
+    """One line as a terminal shows it in the end: of what carriage returns part, the last that shows something.
+
+    It begins with the one mark `OVERWRITES` if it drew over something or began with a carriage return. Returns at the
+    end alone draw over nothing: they are dropped, as programs on Windows leave them behind. Where nothing shows, the
+    mark is all there is.
+    """
+    if "\r" not in text:
+        return text
+    states = text.rstrip("\r").split("\r")
+    shown = next((state for state in reversed(states) if plain(state).strip()), "")
+    return shown if shown and len(states) == 1 else OVERWRITES + shown
 
 
 def lines_of_message(message: Mapping[str, object], sent_at: int) -> Iterator[Line]:
@@ -58,15 +80,20 @@ def _lines(item: Mapping[str, object], source: str, sent_at: int, sequence: int,
         text = msgspec.json.encode(text).decode()
     time = sender_micros(item.get("timestamp"))
     level = item.get("log_type")
+    if "\r" in text:
+        text = LINE_BREAK.sub("\n", text)
     if source == "print":
         level = "default"
-        text = text.rstrip("\r\n")
-    for part in text.replace("\r\n", "\n").split("\n"):
+        text = text.rstrip("\n")
+    for part in text.split("\n"):
+        drawn = overdrawn(part)
+        if drawn == OVERWRITES:
+            continue  # only moves the cursor or clears the line
         yield Line(
             time=sent_at if time is None else time,
             level=level if isinstance(level, str) and level in LEVELS else "default",
             source=source,
-            text=part.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
+            text=drawn.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
             sequence=sequence,
             position=position,
         )

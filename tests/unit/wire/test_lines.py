@@ -1,0 +1,62 @@
+"""How texts become lines: line breaks, progress bars, escapes."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goliat_monitoring.wire.lines import lines_of_message, overdrawn, plain
+
+PIECES = st.lists(st.sampled_from(["\r", "\n", "\r\n", " ", "a", "bc", "\x1b[0m", "\x1b[31m", "9%", ""]), max_size=12)
+
+
+def texts(message: str, kind: str = "print") -> list[str]:
+    return [line.text for line in lines_of_message({"type": kind, "message": message}, 1)]
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("done\n", ["done"]),
+        ("done\r\n", ["done"]),
+        ("done\r\r\n", ["done"]),
+        ("a\r\n\r\nb", ["a", "", "b"]),
+        ("\n", [""]),
+        ("", [""]),
+        ("\r 10%|#         |", ["\r 10%|#         |"]),
+        (" 10%\r 20%\r 30%", ["\r 30%"]),
+        (" 10%\r 20%\r\n", ["\r 20%"]),
+        ("10%\r", ["10%"]),
+        ("\r10%\r", ["\r10%"]),
+        ("\r", []),
+        ("\r      \r", []),
+        ("\r10%\r\x1b[K", ["\r10%"]),
+        ("log line\n\r10%", ["log line", "\r10%"]),
+        ("\r100%\nlog line\n", ["\r100%", "log line"]),
+        ("\x1b[31mred\x1b[0m", ["\x1b[31mred\x1b[0m"]),
+    ],
+)
+def test_what_a_printed_text_becomes(message: str, expected: list[str]) -> None:
+    assert texts(message) == expected
+
+
+def test_other_kinds_keep_their_blank_lines_at_the_end() -> None:
+    assert texts("a\r\n", "status") == ["a", ""]
+    assert texts("\n--- Run ---", "status") == ["", "--- Run ---"]
+    assert texts("\x1b[37m 1%\r 2%\x1b[0m", "terminal_only") == ["\r 2%\x1b[0m"]
+
+
+@given(PIECES.map("".join), st.sampled_from(["print", "status", "terminal_only"]))
+def test_the_mark_stands_first_or_nowhere(message: str, kind: str) -> None:
+    for text in texts(message, kind):
+        assert text.rfind("\r") <= 0
+        assert "\n" not in text
+        assert overdrawn(text) == text
+        assert "\r" not in plain(text)
+        if "\r" in text:
+            assert plain(text).strip()
+
+
+@given(PIECES.map("".join))
+def test_what_the_last_state_shows_is_kept(message: str) -> None:
+    last = [state for state in message.replace("\n", "\r").split("\r") if plain(state).strip()][-1:]
+    assert [text.removeprefix("\r") for text in texts(message) if plain(text).strip()][-1:] == last
