@@ -170,6 +170,9 @@ def test_every_recorded_file_is_there_byte_for_byte(tmp_path: Path) -> None:
     )
 
 
+SOLVER = "MCells/s"
+
+
 def test_every_line_that_was_sent_is_there_once(tmp_path: Path) -> None:
     requests = recorded("study_success")
     sent = []
@@ -183,7 +186,11 @@ def test_every_line_that_was_sent_is_there_once(tmp_path: Path) -> None:
             for part in item["message"].rstrip("\r\n" if item["type"] == "print" else "").split("\n")
         ]
     state = replay(tmp_path, requests, claimed=False)
-    assert sorted(line[3] for line in state["lines"]) == sorted(plain(text) for text in sent)
+    kept = sorted(line[3] for line in state["lines"])
+    told = sorted(plain(text) for text in sent)
+    # The solver's own progress goes on in one line.
+    assert [text for text in kept if SOLVER not in text] == [text for text in told if SOLVER not in text]
+    assert 0 < sum(SOLVER in text for text in kept) < sum(SOLVER in text for text in told)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, Row, Table, select
 
 from goliat_monitoring.store import agents, studies, sweep, tables
 from goliat_monitoring.store.database import Database, sqlite_url
+from goliat_monitoring.store.ingest.batches import AgentBatch
+from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
@@ -52,9 +54,10 @@ class Agent:
         return self.house.do(agents.beat, self.worker_id, job.fence if job else None, said, "127.0.0.1")
 
     def send(self, job: wire.Job, offset: int, *items: wire.Item, stream: str = "s1") -> wire.Accepted:
-        return self.house.do(
-            agents.batch, self.worker_id, job.run_id, job.fence, wire.Batch(stream, offset, list(items))
-        )
+        said = wire.Batch(stream, offset, list(items))
+        accepted = self.house.hear(AgentBatch(self.house.moment, self.worker_id, job.run_id, job.fence, said))
+        assert isinstance(accepted, wire.Accepted)
+        return accepted
 
 
 class House:
@@ -65,14 +68,26 @@ class House:
         self.now = 1_800_000_000 * SECOND
         self.quiet_until = 0
 
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now, quiet_until=self.quiet_until)
+
+    def hear(self, heard: Heard) -> Answer:
+        """What one message is answered; a refusal is raised."""
+        (answer,) = self.database.submit(lambda connection: hear(connection, [heard])).result(30)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
     def do(self, unit: Callable[Concatenate[Connection, Moment, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        moment = Moment(self.now, quiet_until=self.quiet_until)
+        moment = self.moment
         return self.database.submit(lambda connection: unit(connection, moment, *args, **kwargs)).result(30)
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass in the steps in which the server looks."""
         self.now += round(seconds * SECOND)
-        self.do(sweep.sweep)
+        while self.do(sweep.sweep):
+            pass
 
     def study(self, name: str = "study", parts: int = 1, config: dict[str, Any] | None = None) -> list[str]:
         """Create a study; the ids of its assignments in order."""

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from goliat_monitoring.store import bare, claims, runs, tables, uploads, workers
+from goliat_monitoring.store import claims, runs, tables, uploads, workers
+from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.wire.client import GuiUpdate, Heartbeat
 from goliat_monitoring.wire.errors import Refused
 from tests.store.conftest import KEYS, House
@@ -16,7 +17,13 @@ IP = "203.0.113.9"
 
 
 def say(house: House, message: dict[str, Any], at: float, machine: str = IP) -> str:
-    return house.do(bare.hear_gui_update, GuiUpdate(machine_id=machine, message=message, timestamp=at), IP)
+    return hear(house, GuiUpdate(machine_id=machine, message=message, timestamp=at))
+
+
+def hear(house: House, said: GuiUpdate) -> str:
+    run_id = house.hear(gui_message(said, house.moment, IP))
+    assert isinstance(run_id, str)
+    return run_id
 
 
 def batch(sequence: int, *items: tuple[float, str]) -> dict[str, Any]:
@@ -164,7 +171,7 @@ FIELDS = [
 )
 def test_any_json_is_taken_without_an_error(house: House, kind: str, fields: dict[str, Any], timestamp: object) -> None:
     said = GuiUpdate(machine_id="hostile", message={"type": kind, **fields}, timestamp=timestamp)
-    run_id = house.do(bare.hear_gui_update, said, IP)
+    run_id = hear(house, said)
     house.pass_time(1)
     assert house.row(tables.runs, run_id).id == run_id
 
@@ -186,7 +193,7 @@ def test_unknown_types_are_kept_as_they_came(house: House) -> None:
 )
 def test_what_cannot_be_understood_gets_400_and_leaves_nothing(house: House, said: GuiUpdate) -> None:
     with pytest.raises(Refused) as refused:
-        house.do(bare.hear_gui_update, said, IP)
+        hear(house, said)
     assert refused.value.status == 400
     assert house.rows(tables.runs) == []
 

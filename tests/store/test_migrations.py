@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.database import make_engine, sqlite_url
+from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.migrate import config_for, current_revision, differences, migrate
 from goliat_monitoring.wire.errors import Refused
 

@@ -77,6 +77,19 @@ def choose_run(runs: Sequence[BareRun], message: BareMessage) -> Choice:
     return Choice(Action.KEEP, runs[-1].run_id)
 
 
+def is_newest(newest: BareRun, message: BareMessage) -> bool:
+    """Whether `message` belongs to the sender's newest run whatever the older ones are: nearly always.
+
+    True only where `choose_run` keeps to the newest run without a look at others.
+    """
+    began = newest.sequence0_at
+    if began is None or newest.finished_at is not None:
+        return False
+    if message.sequence0_at is not None:
+        return message.sequence0_at == began
+    return message.sent_at >= began - START_SLACK
+
+
 def _session_start(runs: Sequence[BareRun], began: int) -> Choice:
     """Where a batch with sequence 0 belongs whose first line was written at `began`."""
     same = next((run for run in runs if run.sequence0_at == began), None)

@@ -61,6 +61,9 @@ _LINES: Mapping[str, SignKind] = {
     "Deliverables for 'run' phase not found. Metadata not updated.": SignKind.ERROR,
     "Deliverables for 'extract' phase not found. Metadata not updated.": SignKind.ERROR,
 }
+# The beginnings of all lines that prove something whatever their level, cut to one length so that a look-up tells.
+_BEGINNING = 11
+_BEGINNINGS = frozenset(text[:_BEGINNING] for text in (*_LINES, "FATAL ERROR in study process"))
 _STAGES: Mapping[str, SignKind] = {
     "Running Simulation": SignKind.RUN_DONE,
     "Extracting Results": SignKind.EXTRACTED,
@@ -98,6 +101,11 @@ def signs_of_message(message: Mapping[str, object], sent_at: int) -> list[Sign]:
     elif kind == "finished":
         sign = Sign(SignKind.FINISHED, sent_at, _text(message.get("message")))
     return [] if sign is None else [sign]
+
+
+def may_prove(level: str, text: str) -> bool:
+    """Whether `sign_of_line` is worth asking: False for nearly all lines. `text`: plain and without space around."""
+    return text.startswith("--- ") or text[:_BEGINNING] in _BEGINNINGS or level in ("error", "fatal")
 
 
 def sign_of_line(level: str, text: str, at: int) -> Sign | None:

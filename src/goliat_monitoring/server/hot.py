@@ -12,7 +12,9 @@ import msgspec
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.body import read_body
 from goliat_monitoring.server.services import Services
-from goliat_monitoring.store import agents, bare
+from goliat_monitoring.store.ingest.bare import gui_message
+from goliat_monitoring.store.ingest.batches import AgentBatch
+from goliat_monitoring.store.ingest.hear import hear
 from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.decode import decode
@@ -47,14 +49,15 @@ async def answer_hot(
 
 async def hear_gui_update(services: Services, said: GuiUpdate, client_ip: str) -> None:
     """Apply one GUI update; returns when it is committed."""
-    moment = services.moment()
-    await services.db.write(lambda c: bare.hear_gui_update(c, moment, said, client_ip))
+    await services.db.write_together(hear, gui_message(said, services.moment(), client_ip))
 
 
 async def take_batch(services: Services, worker_id: str, run_id: str, fence: str | None, said: Batch) -> Accepted:
     """Apply one batch of an agent; returns when it is committed."""
-    moment = services.moment()
-    return await services.db.write(lambda c: agents.batch(c, moment, worker_id, run_id, fence, said))
+    batch = AgentBatch(services.moment(), worker_id, run_id, fence, said)
+    answer = await services.db.write_together(hear, batch)
+    assert isinstance(answer, Accepted)  # noqa: S101 - what a batch is answered
+    return answer
 
 
 def agent_id(principal: Principal) -> str:

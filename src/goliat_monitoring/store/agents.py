@@ -9,19 +9,16 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT, LEASE
-from goliat_monitoring.store import assignments, logs, runs, tables, verdicts, workers
+from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.claims import secret_hash
 from goliat_monitoring.store.events import record
-from goliat_monitoring.store.ingest import Ingest
+from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.study.cases import Case
-from goliat_monitoring.study.paths import clean_relative_path
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id, new_secret
-from goliat_monitoring.wire.lines import Line
 
 # What may stand in an address and in a folder's name as it is.
 WISHED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -141,43 +138,11 @@ def beat(
     )
     if run.state == RunState.UNREACHABLE:
         runs.change_state(connection, moment, run, RunState.RUNNING, "heartbeat heard")
-        logs.note(connection, moment, run.id, "Heard from the machine again.")
+        note(connection, moment, run.id, "Heard from the machine again.")
     reply.lease_s = LEASE / SECOND
     reply.directive = run.directive
     reply.reason = "asked by a person" if run.directive != "continue" else ""
     return reply
-
-
-def batch(
-    connection: Connection, moment: Moment, worker_id: str, run_id: str, fence: str | None, said: wire.Batch
-) -> wire.Accepted:
-    """Apply the items of a stream that are not applied yet; a repeat changes nothing and gets the same answer."""
-    run = admit(connection, worker_id, run_id, fence)
-    have = connection.execute(
-        select(streams.c.next_offset).where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
-    ).scalar()
-    expected = have or 0
-    late = RunState(run.state).terminal
-    if said.offset < 0 or said.offset > expected:
-        raise Refused(409, "items are missing before this batch", f"send from offset {expected}", {"next": expected})
-    items = said.items[expected - said.offset :]
-    if items:
-        _apply(connection, moment, run, items)
-        expected = said.offset + len(said.items)
-        if have is None:
-            connection.execute(insert(streams).values(run_id=run_id, stream_id=said.stream, next_offset=expected))
-        else:
-            connection.execute(
-                update(streams)
-                .where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
-                .values(next_offset=expected)
-            )
-    return wire.Accepted(
-        next=expected,
-        late=late,
-        directive="kill" if late else run.directive,
-        reason=f"the run is over: {run.state}" if late else "",
-    )
 
 
 def end(
@@ -208,13 +173,18 @@ def end(
 def admit(connection: Connection, worker_id: str, run_id: str, fence: str | None) -> Row[tuple[Any, ...]]:
     """The run, if this worker may speak for it. Raises `Refused` 404 (no fence!) or 409 with `fenced`."""
     run = runs.get(connection, run_id)
+    admit_run(run, worker_id, fence)
+    return run
+
+
+def admit_run(run: Row[Any], worker_id: str, fence: str | None) -> None:
+    """Let only the run's own worker speak for it. Raises `Refused` 409 with `fenced`."""
     if (
         run.worker_id != worker_id
         or run.fence_hash is None
         or not hmac.compare_digest(run.fence_hash, secret_hash(fence or ""))
     ):
         raise _fenced(run)
-    return run
 
 
 def require_session(connection: Connection, worker_id: str, session_id: str) -> None:
@@ -264,54 +234,6 @@ def _refuse_clone(connection: Connection, moment: Moment, worker_id: str, who: w
 
 def _fingerprint(who: wire.Fingerprint) -> str:
     return msgspec.json.encode([who.machine_id, who.hostname, who.boot_id]).decode()
-
-
-def _apply(connection: Connection, moment: Moment, run: Row[tuple[Any, ...]], items: list[wire.Item]) -> None:
-    ingest = Ingest(connection, moment, run)
-    for item in items:
-        match item:
-            case wire.LineItem():
-                ingest.lines([Line(item.time, item.level, item.source, item.text)])
-            case wire.MessageItem():
-                ingest.message(item.message, item.sent_at)
-            case wire.SampleItem():
-                ingest.sample(item.values, item.at)
-            case wire.GapItem():
-                text = f"{item.count} lines were given up here: {item.reason}"
-                ingest.lines([Line(item.last_at, "warning", "server", text)])
-            case wire.CasesItem():
-                _learn_cases(connection, run, item)
-    ingest.save(hold=False)
-
-
-def _learn_cases(connection: Connection, run: Row[tuple[Any, ...]], item: wire.CasesItem) -> None:
-    """The machine could resolve what the server could not. Known cases are never replaced."""
-    if run.assignment_id is None:
-        return
-    assignment = assignments.get(connection, run.assignment_id)
-    if assignments.expected_cases(connection, assignment.id):
-        return
-    found = []
-    for ordinal, ref in enumerate(item.cases):
-        phantom, frequency, placement = ([*ref.key.split("/", 2), "", ""])[:3]
-        found.append(
-            Case(
-                key=ref.key,
-                ordinal=ordinal,
-                phantom=phantom,
-                frequency=frequency.removesuffix("MHz"),
-                placement=placement,
-                details=ref.details,
-                relative_path=clean_relative_path(ref.relative_path),
-                weight=1.0,
-            )
-        )
-    assignments.add_cases(connection, assignment.id, found)
-    connection.execute(
-        update(tables.assignments)
-        .where(tables.assignments.c.id == assignment.id)
-        .values(phases=msgspec.json.encode(item.phases).decode())
-    )
 
 
 def _require_complete(connection: Connection, run_id: str, said: wire.End) -> None:

@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Row, select, update
 from goliat_monitoring.fleet.claims import Claimer, Grant, Holder, LastRun, Refuse, Same, decide_claim
 from goliat_monitoring.fleet.states import AssignmentState, RunState
 from goliat_monitoring.fleet.timing import FIRST_SIGN, LEASE, OFFER_AFTER_LEASE
-from goliat_monitoring.store import assignments, logs, runs, tables, verdicts, workers
+from goliat_monitoring.store import assignments, runs, tables, verdicts, workers
 from goliat_monitoring.store.events import record
+from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.agent import CaseRef, Job
 from goliat_monitoring.wire.clock import SECOND
@@ -169,7 +170,7 @@ def _end_predecessor(
     if newest is None or decision.ends is None:
         return assignment
     if decision.end_as is not None:
-        logs.note(connection, moment, newest.id, f"Lost: {decision.reason}", "warning")
+        note(connection, moment, newest.id, f"Lost: {decision.reason}", "warning")
         runs.end(connection, moment, newest, decision.end_as, decision.reason, assignment_state=AssignmentState.PENDING)
     else:
         verdicts.close(connection, moment, newest, ended_by="new_session", reason=decision.reason)

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.database import make_engine
+from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.wire.errors import Refused
 
 SCRIPTS = Path(__file__).parent / "migrations"

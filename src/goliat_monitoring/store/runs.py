@@ -6,9 +6,11 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.retry import after_run
 from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.store import assignments, logs, tables
+from goliat_monitoring.store import assignments, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
+from goliat_monitoring.store.log.append import note
+from goliat_monitoring.store.log.window import release_all
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
@@ -132,9 +134,9 @@ def end(
         was=row.state,
         reason=reason,
     )
-    logs.release_all(connection, moment, row.id)
+    release_all(connection, row.id)
     level = "success" if state == RunState.SUCCEEDED else "warning"
-    logs.note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
+    note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
     if row.assignment_id is not None:
         assignment = assignments.get(connection, row.assignment_id)
         memory_error = state == RunState.MEMORY_ERROR
@@ -166,7 +168,7 @@ def ask(connection: Connection, moment: Moment, run_id: str, directive: str, act
         )
     connection.execute(update(runs).where(runs.c.id == run_id).values(directive=directive))
     record(connection, moment.now, f"run_{directive}_asked", actor=actor, worker_id=row.worker_id, run_id=run_id)
-    logs.note(connection, moment, run_id, f"{directive.capitalize()} asked by {actor}.", "warning")
+    note(connection, moment, run_id, f"{directive.capitalize()} asked by {actor}.", "warning")
     touch(connection, f"run:{run_id}", f"directive:{row.worker_id}")
 
 

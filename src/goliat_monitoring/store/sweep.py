@@ -4,16 +4,20 @@ from sqlalchemy import Connection, select
 
 from goliat_monitoring.fleet.leases import lease_verdict
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import logs, runs, tables, verdicts
+from goliat_monitoring.store import runs, tables, verdicts
+from goliat_monitoring.store.log.append import note
+from goliat_monitoring.store.log.window import release_due
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.clock import SECOND
 
 
-def sweep(connection: Connection, moment: Moment) -> None:
-    """Do what is due at `moment`."""
-    logs.release_due(connection, moment)
+def sweep(connection: Connection, moment: Moment) -> bool:
+    """Do what is due at `moment`. Returns whether there is more of it: nobody should wait long for the writer."""
+    if release_due(connection, moment):
+        return True
     _judge_due(connection, moment)
     _end_leases(connection, moment)
+    return False
 
 
 def _judge_due(connection: Connection, moment: Moment) -> None:
@@ -42,4 +46,4 @@ def _end_leases(connection: Connection, moment: Moment) -> None:
         silent = (moment.now - last) // SECOND
         reason = f"nothing heard for {silent // 60} min {silent % 60} s"
         runs.change_state(connection, moment, row, RunState.UNREACHABLE, reason)
-        logs.note(connection, moment, row.id, f"The lease ended: {reason}. The run counts as unreachable.", "warning")
+        note(connection, moment, row.id, f"The lease ended: {reason}. The run counts as unreachable.", "warning")

@@ -33,6 +33,9 @@ Serial = BigInteger().with_variant(Integer, "sqlite")
 
 LIVE_RUN = text("state IN ('claimed', 'running', 'unreachable')")
 
+# Spelled once, so that a query matches the partial index. 262144: see store.log.chunk.SEAL_BYTES.
+TO_SEAL = text("tail_size >= 262144")
+
 server_facts = Table(
     "server_facts",
     metadata,
@@ -192,6 +195,15 @@ runs = Table(
     Column("last_line", Text),
     Column("last_line_sender_at", BigInteger),
     Column("log_key", Text),  # sort key of the last numbered bare line, JSON [time, sequence, position]
+    Column("log_token", BigInteger, nullable=False, server_default="0"),  # another one after each addition to the log
+    Column("tail_size", BigInteger, nullable=False, server_default="0"),  # bytes of text that are not sealed yet
+    # The solver's own progress, from its log lines.
+    Column("solver_percent", Float),
+    Column("mcells_per_s", Float),
+    Column("solver_sender_at", BigInteger),
+    # When the newest sample of each kind was kept: their rate is bounded.
+    Column("progress_sampled_at", BigInteger),
+    Column("vitals_sampled_at", BigInteger),
     Column("evidence_count", Integer, nullable=False, server_default="0"),
     Column("done_cases", Integer, nullable=False, server_default="0"),
     UniqueConstraint("assignment_id", "attempt"),
@@ -199,6 +211,8 @@ runs = Table(
     Index("uq_runs_one_live", "assignment_id", unique=True, sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
     Index("ix_runs_live", "lease_until", sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
     Index("ix_runs_claimed_at", "claimed_at"),
+    Index("ix_runs_to_seal", "tail_size", sqlite_where=TO_SEAL, postgresql_where=TO_SEAL),
+    Index("ix_runs_ended_at", "ended_at"),
 )
 
 simulations = Table(
@@ -247,6 +261,7 @@ log_tail = Table(
     Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("first_line", BigInteger, primary_key=True),  # 1-based number of the first line of the batch
     Column("count", Integer, nullable=False),
+    Column("size", Integer, nullable=False),  # bytes of `body`
     Column("first_sender_at", BigInteger, nullable=False),
     Column("last_sender_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),
@@ -254,18 +269,66 @@ log_tail = Table(
     Column("body", LargeBinary, nullable=False),  # JSON list of [time, level, source, text]
 )
 
+log_chunks = Table(
+    "log_chunks",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_line", BigInteger, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("first_sender_at", BigInteger, nullable=False),
+    Column("last_sender_at", BigInteger, nullable=False),
+    Column("last_received_at", BigInteger, nullable=False),
+    Column("levels", Text, nullable=False),  # JSON {level: lines}
+    Column("raw_size", Integer, nullable=False),  # bytes of text before compression
+    # zstd frames, see store.log.chunk. NULL once they lie in the artifact storage: first the text, then the meta, from
+    # `storage_offset` of the file `storage_key`.
+    Column("text", LargeBinary),
+    Column("meta", LargeBinary),
+    Column("text_size", Integer, nullable=False),
+    Column("meta_size", Integer, nullable=False),
+    Column("storage_key", Text),
+    Column("storage_offset", BigInteger),
+)
+
+# The one thing that changes of a line after it was numbered: how often it was repeated.
+log_repeats = Table(
+    "log_repeats",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("count", BigInteger, nullable=False),  # with the first
+    Column("period", Integer, nullable=False),  # so many lines were repeated together
+    Column("position", Integer, nullable=False),  # of this line among them, from 0
+    Column("last_sender_at", BigInteger, nullable=False),
+    Column("last_text", Text),  # where it differs from the first
+    Column("kind", Text, nullable=False),  # repeat | progress | bar, see store.log.fold
+)
+
+# Warnings and errors grouped by text, kept as they arrive so that nobody reads a log to count them.
+log_problems = Table(
+    "log_problems",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("text_key", Text, primary_key=True),  # the text without its numbers
+    Column("text", Text, nullable=False),  # the first of them
+    Column("count", BigInteger, nullable=False),
+    Column("first_line", BigInteger, nullable=False),
+    Column("last_line", BigInteger, nullable=False),
+    Column("first_sender_at", BigInteger, nullable=False),
+    Column("last_sender_at", BigInteger, nullable=False),
+)
+
 log_window = Table(
     "log_window",
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("received_at", BigInteger, nullable=False),
-    Column("sender_at", BigInteger, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("position", Integer, nullable=False),
-    Column("level", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("text", Text, nullable=False),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
+    Column("received_at", BigInteger, nullable=False, index=True),
+    Column("first_sender_at", BigInteger, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # JSON list of wire.lines.Line
+    Index("ix_log_window_run", "run_id", "first_sender_at"),
 )
 
 messages = Table(
@@ -282,11 +345,14 @@ messages = Table(
 samples = Table(
     "samples",
     metadata,
-    Column("id", Serial, primary_key=True, autoincrement=True),
-    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", Text, primary_key=True),  # progress | vitals
+    Column("step", Integer, primary_key=True),  # seconds that one row stands for; 0: as it came
+    Column("sender_at", BigInteger, primary_key=True),
     Column("received_at", BigInteger, nullable=False),
-    Column("sender_at", BigInteger, nullable=False),
+    # JSON {name: value}; rolled up {name: [smallest, mean, largest]}, texts as the last of them.
     Column("body", Text, nullable=False),
+    Index("ix_samples_age", "step", "received_at"),
 )
 
 screenshots = Table(

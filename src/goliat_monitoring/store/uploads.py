@@ -158,7 +158,7 @@ def _proves(
 ) -> None:
     """A simulation's results arrived: the strongest sign of its success."""
     sign = Sign(SignKind.RESULT, moment.now, relative_path, case_key or key_of_path(relative_path))
-    have = verdicts.keep(connection, moment, run.id, run.evidence_count, [sign])
+    have = verdicts.keep(connection, run.id, run.evidence_count, [(moment.now, sign)])
     connection.execute(update(tables.runs).where(tables.runs.c.id == run.id).values(evidence_count=have))
     if run.assignment_id is not None and case_key is not None:
         assignments.mark_cases(connection, moment, run.assignment_id, run.id, {case_key: "done"})

@@ -1,6 +1,7 @@
 """Judging a run: its evidence and expected cases go to the pure rule, the verdict into the tables."""
 
 import contextlib
+from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, insert, select, update
 
@@ -17,12 +18,12 @@ ERRORS_KEPT = 500
 SIGNS_KEPT = 50_000
 
 
-def keep(connection: Connection, moment: Moment, run_id: str, have: int, signs: list[Sign]) -> int:
-    """Store the signs of a run that has `have` already; returns how many it has now."""
-    kept: list[Sign] = []
-    for sign in signs:
+def keep(connection: Connection, run_id: str, have: int, signs: Sequence[tuple[int, Sign]]) -> int:
+    """Store signs, each with the time it was received, of a run that has `have`; returns how many it has now."""
+    kept: list[tuple[int, Sign]] = []
+    for received_at, sign in signs:
         if have + len(kept) < (ERRORS_KEPT if sign.kind is SignKind.ERROR else SIGNS_KEPT):
-            kept.append(sign)
+            kept.append((received_at, sign))
     if kept:
         connection.execute(
             insert(evidence),
@@ -31,14 +32,14 @@ def keep(connection: Connection, moment: Moment, run_id: str, have: int, signs: 
                     "run_id": run_id,
                     "kind": sign.kind,
                     "sender_at": sign.at,
-                    "received_at": moment.now,
+                    "received_at": received_at,
                     "text": sign.text,
                     "case_key": sign.case_key,
                     "ordinal": sign.ordinal,
                     "total": sign.total,
                     "line": sign.line,
                 }
-                for sign in kept
+                for received_at, sign in kept
             ],
         )
     return have + len(kept)

@@ -25,6 +25,8 @@ def sender_micros(value: object) -> int | None:
 
     Some senders use milliseconds by mistake: values past the year 5138 as seconds are read as milliseconds.
     """
+    if type(value) is float and 0 <= value < 1e11:  # nearly always
+        return round(value * SECOND)
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

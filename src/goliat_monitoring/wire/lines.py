@@ -8,7 +8,7 @@ one "\\r" before it as the mark that it overwrites. The mark tells the log to fo
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -57,9 +57,10 @@ def overdrawn(text: str) -> str:
     return shown if shown and len(states) == 1 else OVERWRITES + shown
 
 
-def lines_of_message(message: Mapping[str, object], sent_at: int) -> Iterator[Line]:
+def lines_of_message(message: Mapping[str, object], sent_at: int) -> list[Line]:
     """The log lines that one GUI message holds; none for progress messages. Never raises on hostile types."""
     kind = message.get("type")
+    lines: list[Line] = []
     if kind == "log_batch":
         logs = message.get("logs")
         sequence = message.get("sequence")
@@ -67,33 +68,36 @@ def lines_of_message(message: Mapping[str, object], sent_at: int) -> Iterator[Li
         if isinstance(logs, list):
             for position, item in enumerate(logs):
                 if isinstance(item, dict):
-                    yield from _lines(item, "status", sent_at, number, position)
+                    _add_lines(lines, item, "status", sent_at, number, position)
     elif kind in ("status", "terminal_only", "print"):
-        yield from _lines(message, str(kind), sent_at, 0, 0)
+        _add_lines(lines, message, str(kind), sent_at, 0, 0)
+    return lines
 
 
-def _lines(item: Mapping[str, object], source: str, sent_at: int, sequence: int, position: int) -> Iterator[Line]:
+def _add_lines(
+    lines: list[Line], item: Mapping[str, object], source: str, sent_at: int, sequence: int, position: int
+) -> None:
     text = item.get("message")
     if text is None:
         return
     if not isinstance(text, str):
         text = msgspec.json.encode(text).decode()
     time = sender_micros(item.get("timestamp"))
+    if time is None:
+        time = sent_at
     level = item.get("log_type")
-    if "\r" in text:
-        text = LINE_BREAK.sub("\n", text)
-    if source == "print":
+    if not isinstance(level, str) or level not in LEVELS or source == "print":
         level = "default"
+    if "\x00" in text:
+        text = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    if "\n" not in text and "\r" not in text:
+        lines.append(Line(time, level, source, text, sequence, position))
+        return
+    text = LINE_BREAK.sub("\n", text)
+    if source == "print":
         text = text.rstrip("\n")
     for part in text.split("\n"):
         drawn = overdrawn(part)
-        if drawn == OVERWRITES:
-            continue  # only moves the cursor or clears the line
-        yield Line(
-            time=sent_at if time is None else time,
-            level=level if isinstance(level, str) and level in LEVELS else "default",
-            source=source,
-            text=drawn.replace("\x00", "\N{REPLACEMENT CHARACTER}"),
-            sequence=sequence,
-            position=position,
-        )
+        # The mark alone only moves the cursor or clears the line.
+        if drawn != OVERWRITES:
+            lines.append(Line(time, level, source, drawn, sequence, position))

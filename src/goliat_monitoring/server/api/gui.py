@@ -11,7 +11,8 @@ from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.server.hot import hear_gui_update
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.uploads import SCREENSHOT_LIMIT, Form, read_form
-from goliat_monitoring.store import bare, uploads
+from goliat_monitoring.store import uploads
+from goliat_monitoring.store.ingest.bare import run_for_screenshots
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
@@ -55,7 +56,7 @@ async def _keep(services: Services, client_ip: str, form: Form) -> int:
     if not machine_id:
         raise Refused(400, "machineId is missing", "send the machine's id as the text field `machineId`")
     moment = services.moment()
-    run_id = await services.db.write(lambda c: bare.run_for_screenshots(c, moment, machine_id, client_ip))
+    run_id = await services.db.write(lambda c: run_for_screenshots(c, moment, machine_id, client_ip))
     if run_id is None:
         return 0
     kept: list[uploads.StoredFile] = []

@@ -6,11 +6,9 @@ from contextlib import suppress
 from functools import partial
 
 import structlog
-from sqlalchemy import Connection
 
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import sweep
-from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
@@ -49,12 +47,9 @@ class Sweeper:
                 log.warning("the clock jumped; nothing expires for a while", seconds=round(drift, 1))
                 self._services.keep_quiet()
             try:
-                await self._services.db.write(partial(_sweep, self._services.moment()))
+                while await self._services.db.write(partial(sweep.sweep, moment=self._services.moment())):
+                    pass
             except Refused as refusal:
                 log.warning("sweep put off", reason=refusal.error)
             except Exception as problem:
                 log.error("sweep failed", exc_info=problem)
-
-
-def _sweep(moment: Moment, connection: Connection) -> None:
-    sweep.sweep(connection, moment)

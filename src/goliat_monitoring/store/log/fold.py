@@ -5,7 +5,8 @@ which each says in a `Repeat` how often it came in all. The block's lines came i
 records of a block may have one more than the rest, and the order is known (`unfold` gives it back).
 
 Two lines are the same in one of three ways, which a block's `Kind` names:
-- `repeat`: level, source and text are equal, or numbers in the text grow by one each time. Nothing is lost.
+- `repeat`: level, source and text are equal; in a block of several, numbers in the text may also grow by one each
+  round (`retry attempt 17`), as long as the rounds follow each other within seconds, as in a storm. Nothing is lost.
 - `progress`: both are the solver's progress lines. Their values live on as samples; the first and last text are kept.
 - `bar`: the new line overwrites the one before, as on a terminal. The first and last state are kept.
 
@@ -19,7 +20,7 @@ from typing import Literal
 
 import msgspec
 
-from goliat_monitoring.store.log.counting import Growth, grown, growth, growth_of_parts, parts_of
+from goliat_monitoring.store.log.counting import Growth, grown, growth_of_parts, parts_of
 from goliat_monitoring.store.log.solver import solver_progress
 from goliat_monitoring.wire.lines import OVERWRITES, Line, overdrawn, plain
 
@@ -29,6 +30,8 @@ LONGEST_PERIOD = 4
 REMEMBERED = 2 * LONGEST_PERIOD
 # Characters up to which a text's numbers are looked at; longer texts repeat only when equal.
 LONGEST_COUNTED = 2000
+# Rounds whose numbers grow are a storm only when they come this fast, microseconds; else each is worth its line.
+QUICK = 2_000_000
 _DIGITS = b"0123456789"
 
 
@@ -79,6 +82,8 @@ class _Seen(msgspec.Struct, gc=False):
     likeness: bytes
     text: str | None
     time: int
+    # When it, or its newest repetition, was written.
+    last: int
     cut: list[str] | None = None
     count: int = 0
     period: int = 1
@@ -116,6 +121,8 @@ class Fold:
         self._next_n = next_n
         self._new: list[Record] = []
         self._repeats: dict[int, Repeat] = {}
+        # The record that was counted last.
+        self._folded = 0
 
     @classmethod
     def resume(cls, last: Sequence[tuple[Record, Repeat | None]], next_n: int) -> "Fold":
@@ -125,14 +132,14 @@ class Fold:
             seen = _seen(record)
             if repeat is not None:
                 seen.count, seen.period, seen.kind = repeat.count, repeat.period, repeat.kind
+                seen.last = repeat.last_time
                 if repeat.kind == "repeat" and repeat.period == 1:
-                    later = repeat.last_text
-                    seen.growing = () if later is None else growth(record.text, later, repeat.count - 1)
+                    seen.growing = ()
             fold._seen.append(seen)
         return fold
 
-    def add(self, line: Line) -> None:
-        """Number `line`, or fold it into the block that it continues."""
+    def add(self, line: Line) -> int:
+        """Number `line`, or fold it into the block that it continues. Returns the number of its record."""
         text = line.text
         bar = False
         if "\r" in text:
@@ -143,7 +150,7 @@ class Fold:
         new = _seen(record)
         seen = self._seen
         if seen and self._folds(seen, new, record, bar=bar):
-            return
+            return self._folded
         self._new.append(record)
         seen.append(new)
         if len(seen) > REMEMBERED:
@@ -152,6 +159,7 @@ class Fold:
         if bar:
             new.count, new.kind = 1, "bar"
             self._tell(0, new, record.time, None)
+        return self._next_n - 1
 
     def take(self) -> Folded:
         """What came of the lines since the last call. A record's latest `Repeat` replaces those told before."""
@@ -194,7 +202,7 @@ class Fold:
             seen.growing = self._seen[position - 2 * seen.period].growth_to(seen)
         if not seen.growing:
             return seen.growing is not None and seen.shows(new)
-        return grown(seen.parts(), seen.growing, seen.count) == text
+        return new.time - seen.last <= QUICK and grown(seen.parts(), seen.growing, seen.count) == text
 
     def _twice(self, last: _Seen, new: _Seen) -> bool:
         """Whether `new` is the record before it once more."""
@@ -204,7 +212,8 @@ class Fold:
             before = self._seen[-2] if len(self._seen) > 1 else None
             if before is None or before.count or not before.like(new) or not before.shows(new):
                 return False
-        last.growing = last.growth_to(new)
+        # Numbers that grow from one line to the next are news (`tissue 1`, `tissue 2`), not a repetition.
+        last.growing = () if last.shows(new) else None
         return last.growing is not None
 
     def _succeeds(self, last: _Seen, new: _Seen, *, bar: bool) -> bool:
@@ -230,7 +239,9 @@ class Fold:
             if any(a.count or b.count or not a.like(b) for a, b in rounds):
                 continue
             growths = [a.growth_to(b) for a, b in rounds]
-            if None not in growths and growths[0] == step:
+            if None in growths or growths[0] != step:
+                continue
+            if not any(growths) or new.time - seen[-period].last <= QUICK:
                 return period
         return 0
 
@@ -244,10 +255,11 @@ class Fold:
 
     def _count(self, position: int, seen: _Seen, new: _Seen, record: Record) -> None:
         seen.count += 1
+        seen.last = record.time
         self._tell(position, seen, record.time, None if seen.shows(new) else record.text)
 
     def _tell(self, position: int, seen: _Seen, time: int, text: str | None) -> None:
-        n = self._next_n - seen.period + position
+        self._folded = n = self._next_n - seen.period + position
         self._repeats[n] = Repeat(seen.count, seen.period, position, time, text, seen.kind)
 
 
@@ -255,7 +267,7 @@ def _seen(record: Record) -> _Seen:
     text = record.text
     written = text.encode("utf-8", "surrogatepass")
     if len(text) <= LONGEST_COUNTED:
-        return _Seen(record.level, record.source, written.translate(None, _DIGITS), text, record.time)
+        return _Seen(record.level, record.source, written.translate(None, _DIGITS), text, record.time, record.time)
     # No UTF-8 begins with this byte: a digest is never taken for a text.
     likeness = b"\xff" + blake2b(written, digest_size=16).digest()
-    return _Seen(record.level, record.source, likeness, None, record.time)
+    return _Seen(record.level, record.source, likeness, None, record.time, record.time)

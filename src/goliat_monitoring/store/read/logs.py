@@ -5,7 +5,7 @@ from sqlalchemy import Connection, func, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import plain
+from goliat_monitoring.wire.lines import Line, plain
 
 tail, window, runs = tables.log_tail, tables.log_window, tables.runs
 
@@ -73,7 +73,9 @@ def _counts(connection: Connection, run_id: str) -> tuple[int, int]:
     numbered = connection.execute(select(runs.c.line_count).where(runs.c.id == run_id)).scalar_one_or_none()
     if numbered is None:
         raise Refused(404, "no such run", run_id)
-    waiting = connection.execute(select(func.count()).where(window.c.run_id == run_id)).scalar_one()
+    waiting = connection.execute(
+        select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.run_id == run_id)
+    ).scalar_one()
     return numbered, waiting
 
 
@@ -108,16 +110,14 @@ def _numbered(connection: Connection, run_id: str, after: int, limit: int, *, ra
 
 
 def _waiting(connection: Connection, run_id: str, limit: int, *, raw: bool, skip: int = 0) -> list[LogLine]:
-    query = (
-        select(window)
-        .where(window.c.run_id == run_id)
-        .order_by(window.c.sender_at, window.c.sequence, window.c.position, window.c.id)
-        .limit(limit)
-        .offset(skip)
-    )
+    """Lines that wait for their number, in the order that they would get now."""
+    rows = connection.execute(select(window).where(window.c.run_id == run_id).order_by(window.c.id)).all()
+    held = [line for row in rows for line in msgspec.json.decode(row.body, type=list[Line])]
+    # Sorting keeps the order of arrival where all else is equal.
+    held.sort(key=lambda line: (line.time, line.sequence, line.position))
     return [
         LogLine(
-            n=None, time=row.sender_at, level=row.level, source=row.source, text=row.text if raw else plain(row.text)
+            n=None, time=line.time, level=line.level, source=line.source, text=line.text if raw else plain(line.text)
         )
-        for row in connection.execute(query)
+        for line in held[skip : skip + limit]
     ]

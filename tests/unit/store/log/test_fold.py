@@ -1,6 +1,7 @@
 """Repeated neighbours fold, and every line can be told again."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pytest
 from hypothesis import given, settings
@@ -46,13 +47,17 @@ def shape(stored: Stored) -> list[tuple[str, int, str | None]]:
     [
         (["a", "a", "a"], [("a", 3, None)]),
         (["a", "b", "a"], [("a", 1, None), ("b", 1, None), ("a", 1, None)]),
-        (["try 1", "try 2", "try 3"], [("try 1", 3, "try 3")]),
-        (["try 9", "try 10"], [("try 9", 2, "try 10")]),
-        (["f099", "f100", "f101"], [("f099", 3, "f101")]),
-        (["try 1", "try 3"], [("try 1", 1, None), ("try 3", 1, None)]),
-        (["try 1", "try 2", "try 2"], [("try 1", 2, "try 2"), ("try 2", 1, None)]),
-        (["try 1", "try 1", "try 2", "try 3"], [("try 1", 2, None), ("try 2", 2, "try 3")]),
-        (["1 of 3 at 7", "2 of 3 at 8", "3 of 3 at 8"], [("1 of 3 at 7", 2, "2 of 3 at 8"), ("3 of 3 at 8", 1, None)]),
+        (["try 1", "try 2", "try 3"], [("try 1", 1, None), ("try 2", 1, None), ("try 3", 1, None)]),
+        (["try 1", "try 1", "try 2"], [("try 1", 2, None), ("try 2", 1, None)]),
+        (
+            ["x", "try 8", "x", "try 9", "x", "try 10", "x", "try 11"],
+            [("x", 1, None), ("try 8", 1, None), ("x", 3, None), ("try 9", 3, "try 11")],
+        ),
+        (
+            ["f099", "x", "f100", "x", "f101", "x", "f103"],
+            [("f099", 1, None), ("x", 1, None), ("f100", 2, "f101"), ("x", 2, None), ("f103", 1, None)],
+        ),
+        (["a1", "b1", "a2", "b3", "a3"], [(text, 1, None) for text in ("a1", "b1", "a2", "b3", "a3")]),
         (["1a2", "12a"], [("1a2", 1, None), ("12a", 1, None)]),
         (["", "", "", ""], [("", 1, None), ("", 3, None)]),
         (["\x1b[0m", " ", " ", " "], [("\x1b[0m", 1, None), (" ", 1, None), (" ", 2, None)]),
@@ -98,6 +103,15 @@ def test_solver_progress_is_one_line_that_keeps_its_last_text() -> None:
         (texts[0], 2, texts[1]),
     ]
     assert stored[0][1] == Repeat(50, 1, 0, 50, texts[-1], "progress")
+
+
+@pytest.mark.parametrize(("pause", "records"), [(1_000_000, 4), (2_100_000, 24)])
+def test_rounds_that_count_are_a_storm_only_when_they_come_fast(pause: int, records: int) -> None:
+    texts = [text for i in range(12) for text in ("the solver failed", f"attempt {i}")]
+    lines = [Line(i // 2 * pause, "error", "status", text) for i, text in enumerate(texts)]
+    stored = folded(lines)
+    assert len(stored) == records
+    told(lines, stored)
 
 
 def test_texts_too_long_to_look_into_fold_only_when_equal() -> None:
@@ -165,7 +179,10 @@ def logs(draw: st.DrawFn) -> list[Line]:
                 lines.append(Line(0, line.level, line.source, text))
     cut = draw(st.integers(0, len(lines)))
     lines = lines[:cut] if draw(st.booleans()) else lines
-    return [Line(time, line.level, line.source, line.text) for time, line in enumerate(lines)]
+    pauses = draw(st.lists(st.sampled_from([1, 900_000, 3_000_000]), min_size=len(lines), max_size=len(lines)))
+    return [
+        Line(time, line.level, line.source, line.text) for time, line in zip(accumulate(pauses), lines, strict=True)
+    ]
 
 
 def growing(text: str) -> tuple[int, ...]:

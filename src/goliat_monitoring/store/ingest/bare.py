@@ -1,0 +1,235 @@
+"""The bare client: messages with nothing but a machine id. The rules are in `fleet.bare`; this finds and applies."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, bindparam, select, update
+
+from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, choose_run, is_newest
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.fleet.timing import LATE_BARE, LEASE
+from goliat_monitoring.store import runs, tables, verdicts, workers
+from goliat_monitoring.store.bulk import update_rows
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
+from goliat_monitoring.store.ingest.round import Round
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.clock import sender_micros
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.lines import lines_of_message
+
+# Sessions older than this many runs of the same machine cannot be told apart any more, and need not be.
+RUNS_LOOKED_AT = 5
+SEEN = ("last_seen", "ip", "wish", "clock_skew")
+
+
+def _senders() -> Select[Any]:
+    """The workers with these machine ids, newest seen first, each with its newest run."""
+    table, past = tables.workers, tables.runs.alias("past")
+    newest = (
+        select(past.c.id)
+        .where(past.c.worker_id == table.c.id)
+        .order_by(past.c.claimed_at.desc(), past.c.id.desc())
+        .limit(1)
+        .correlate(table)
+        .scalar_subquery()
+    )
+    columns = (table.c[name] for name in ("id", "machine_id", *SEEN))
+    return (
+        select(*columns, newest.label("newest_run_id"))
+        .where(table.c.machine_id.in_(bindparam("machine_ids", expanding=True)))
+        .order_by(table.c.last_seen.desc())
+    )
+
+
+# Made once: building a statement costs more than running it.
+_SENDERS = _senders()
+
+
+class GuiMessage(NamedTuple):
+    """One GUI update of a bare client, checked. `sent_at`: its sender's clock, UTC microseconds."""
+
+    moment: Moment
+    machine_id: str
+    message: dict[str, Any]
+    sent_at: int
+    ip: str
+
+
+def gui_message(said: GuiUpdate, moment: Moment, ip: str) -> GuiMessage:
+    """What can be applied. Raises `Refused` 400."""
+    machine_id = said.machine_id or said.ip_address
+    if not machine_id:
+        raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
+    if said.message is None or not isinstance(said.message.get("type"), str):
+        raise Refused(400, "message.type is missing", "send `message` as an object with a text `type`")
+    sent_at = sender_micros(said.timestamp)
+    return GuiMessage(moment, machine_id, said.message, moment.now if sent_at is None else sent_at, ip)
+
+
+class Senders:
+    """The machines that speak in one round: their workers and the newest run of each."""
+
+    def __init__(self, group: Round, machine_ids: Iterable[str]) -> None:
+        self._group = group
+        self._connection = group.connection
+        self._workers: dict[str, list[Row[Any]]] = {}
+        # The newest run of a worker; its id, as the draft may be flushed and read again.
+        self._newest: dict[str, str | None] = {}
+        self._seen: dict[str, tuple[Any, ...]] = {}
+        wanted = set(machine_ids)
+        if wanted:
+            self._read(wanted)
+
+    def hear(self, heard: GuiMessage) -> str:
+        """Apply one message. Returns the run it went to."""
+        worker_id, ambiguous = self._worker(heard)
+        message = BareMessage(heard.sent_at, _sequence0(heard), heard.message.get("type") not in LIFELESS)
+        draft = self._run(heard, worker_id, message, ambiguous=ambiguous)
+        now = heard.moment.now
+        draft.now = max(draft.now, now)
+        draft.hear_message(heard.message, heard.sent_at, now, proves=not ambiguous, hold=True)
+        # Any message keeps a bare run its worker's for another lease.
+        draft.set_coarse("lease_until", now + LEASE)
+        if draft.get("sender_ip") != heard.ip:
+            draft.values["sender_ip"] = heard.ip
+        known = draft.get("sequence0_sender_at")
+        if message.sequence0_at is not None and (known is None or message.sequence0_at < known):
+            draft.values["sequence0_sender_at"] = message.sequence0_at
+        return str(draft.run.id)
+
+    def save(self) -> None:
+        """Write when which worker was seen."""
+        update_rows(self._connection, tables.workers, SEEN, list(self._seen.values()))
+        for worker_id in self._seen:
+            touch(self._connection, "fleet", f"worker:{worker_id}")
+        self._seen = {}
+
+    def _read(self, machine_ids: set[str]) -> None:
+        found = self._connection.execute(_SENDERS, {"machine_ids": list(machine_ids)}).all()
+        for row in found:
+            self._workers.setdefault(row.machine_id, []).append(row)
+        self._newest.update({row.id: row.newest_run_id for row in found})
+        self._group.read(row.newest_run_id for row in found if row.newest_run_id is not None)
+
+    def _worker(self, heard: GuiMessage) -> tuple[str, bool]:
+        """The worker that the message belongs to, and whether that is ambiguous."""
+        known = self._workers.get(heard.machine_id)
+        if not known:
+            workers.of_machine(self._connection, heard.moment, heard.machine_id, heard.ip)
+            self._read({heard.machine_id})
+            known = self._workers[heard.machine_id]
+        now = heard.moment.now
+        if len(known) > 1:
+            live = [row for row in known if row.last_seen > now - LATE_BARE and row.wish != "removed"]
+            if len(live) > 1:
+                newest = runs.newest_live(self._connection, [row.id for row in live])
+                return (newest.worker_id if newest is not None else live[0].id), True
+        self._see(known[0], heard)
+        return str(known[0].id), False
+
+    def _see(self, row: Row[Any], heard: GuiMessage) -> None:
+        now = heard.moment.now
+        skew = heard.sent_at - now
+        wish = "active" if row.wish == "removed" else row.wish
+        stored = self._seen.get(row.id) or (row.id, row.last_seen, row.ip, row.wish, row.clock_skew)
+        if (
+            now - stored[1] >= COARSE
+            or stored[2:4] != (heard.ip, wish)
+            or stored[4] is None
+            or abs(skew - stored[4]) >= COARSE
+        ):
+            self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
+
+    def _run(self, heard: GuiMessage, worker_id: str, message: BareMessage, *, ambiguous: bool) -> RunDraft:
+        newest_id = self._newest.get(worker_id)
+        newest = None if newest_id is None else self._draft(newest_id)
+        if newest is None:
+            return self._open(heard, worker_id)
+        if not ambiguous and is_newest(_bare_run(newest), message):
+            return newest
+        known = self._past(worker_id)
+        if ambiguous:
+            # Nothing that may be another machine's opens or ends anything here.
+            return next((draft for draft in known if not draft.late), known[0])
+        choice = choose_run([_bare_run(draft) for draft in known], message)
+        before = next((draft for draft in known if draft.run.id == choice.run_id), None)
+        if choice.action is Action.KEEP:
+            assert before is not None  # noqa: S101 - one of those given
+            return before
+        if before is not None and not before.late:
+            self._close(heard.moment, before)
+        return self._open(heard, worker_id)
+
+    def _draft(self, run_id: str) -> RunDraft:
+        draft = self._group.get(run_id)
+        if draft is None:
+            self._group.read([run_id])
+            draft = self._group.get(run_id)
+        assert draft is not None  # noqa: S101 - a run is deleted only with its study, and never within a round
+        return draft
+
+    def _past(self, worker_id: str) -> list[RunDraft]:
+        """The newest runs of a worker, newest first."""
+        table = tables.runs
+        rows = self._connection.execute(
+            select(table)
+            .where(table.c.worker_id == worker_id)
+            .order_by(table.c.claimed_at.desc(), table.c.id.desc())
+            .limit(RUNS_LOOKED_AT)
+        ).all()
+        return [self._group.open(row) for row in rows]
+
+    def _close(self, moment: Moment, before: RunDraft) -> None:
+        self._group.flush(before.run.id)
+        row = runs.get(self._connection, before.run.id)
+        verdicts.close(
+            self._connection,
+            moment,
+            row,
+            ended_by="finished" if row.finished_at else "new_session",
+            reason="" if row.finished_at else "GOLIAT was started anew on this machine.",
+        )
+
+    def _open(self, heard: GuiMessage, worker_id: str) -> RunDraft:
+        moment = heard.moment
+        run_id = runs.open_run(
+            self._connection,
+            moment,
+            worker_id=worker_id,
+            kind="bare",
+            lease_until=moment.now + LEASE,
+            sender_ip=heard.ip,
+        )
+        self._newest[worker_id] = run_id
+        return self._draft(run_id)
+
+
+def run_for_screenshots(connection: Connection, moment: Moment, machine_id: str, ip: str) -> str | None:
+    """The run that screenshots sent now belong to: the machine's newest live one, else its newest."""
+    worker_id, ambiguous = workers.of_machine(connection, moment, machine_id, ip)
+    if not ambiguous:
+        workers.seen(connection, moment, worker_id, ip)
+    run = runs.newest_live(connection, [worker_id])
+    table = tables.runs
+    if run is not None:
+        renewed = {"lease_until": moment.now + LEASE, "sender_ip": ip}
+        connection.execute(update(table).where(table.c.id == run.id).values(**renewed))
+        return str(run.id)
+    newest = select(table.c.id).where(table.c.worker_id == worker_id)
+    return connection.execute(newest.order_by(table.c.claimed_at.desc(), table.c.id.desc()).limit(1)).scalar()
+
+
+def _bare_run(draft: RunDraft) -> BareRun:
+    return BareRun(
+        draft.run.id, RunState(draft.run.state), draft.get("sequence0_sender_at"), draft.get("finished_sender_at")
+    )
+
+
+def _sequence0(heard: GuiMessage) -> int | None:
+    """The time of the first line of a batch that begins a session; None for any other message."""
+    message = heard.message
+    if message.get("type") != "log_batch" or message.get("sequence") != 0:
+        return None
+    return min((line.time for line in lines_of_message(message, heard.sent_at)), default=None)

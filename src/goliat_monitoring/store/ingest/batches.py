@@ -1,0 +1,140 @@
+"""Agents' batches: exactly once by run, stream and offset, whatever is repeated."""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Row, select, tuple_, update
+
+from goliat_monitoring.store import assignments, tables
+from goliat_monitoring.store.agents import admit_run
+from goliat_monitoring.store.bulk import upsert_rows
+from goliat_monitoring.store.ingest.draft import RunDraft
+from goliat_monitoring.store.ingest.round import Round
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.study.cases import Case
+from goliat_monitoring.study.paths import PathProblem, clean_relative_path
+from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.lines import Line
+
+streams = tables.streams
+STREAMS = ("run_id", "stream_id", "next_offset")
+
+
+class AgentBatch(NamedTuple):
+    """One batch as an agent sent it."""
+
+    moment: Moment
+    worker_id: str
+    run_id: str
+    fence: str | None
+    said: wire.Batch
+
+
+class Streams:
+    """The streams that go on in one round: what of each is stored."""
+
+    def __init__(self, group: Round, batches: Iterable[AgentBatch]) -> None:
+        self._group = group
+        self._next: dict[tuple[str, str], int] = {}
+        self._moved: set[tuple[str, str]] = set()
+        keys = {(batch.run_id, batch.said.stream) for batch in batches}
+        if keys:
+            group.read(run_id for run_id, _ in keys)
+            query = select(streams).where(tuple_(streams.c.run_id, streams.c.stream_id).in_(keys))
+            for row in group.connection.execute(query):
+                self._next[row.run_id, row.stream_id] = row.next_offset
+
+    def hear(self, batch: AgentBatch) -> wire.Accepted:
+        """Apply the items that are not applied yet. Raises `Refused`, and then nothing was changed."""
+        draft = self._group.get(batch.run_id)
+        if draft is None:
+            raise Refused(404, "no such run", batch.run_id)
+        run, said = draft.run, batch.said
+        admit_run(run, batch.worker_id, batch.fence)
+        key = (batch.run_id, said.stream)
+        expected = self._next.get(key, 0)
+        if said.offset < 0 or said.offset > expected:
+            raise Refused(
+                409, "items are missing before this batch", f"send from offset {expected}", {"next": expected}
+            )
+        items = said.items[expected - said.offset :]
+        if items:
+            self._apply(draft, batch.moment.now, items)
+            expected = said.offset + len(said.items)
+            self._next[key] = expected
+            self._moved.add(key)
+        return wire.Accepted(
+            next=expected,
+            late=draft.late,
+            directive="kill" if draft.late else run.directive,
+            reason=f"the run is over: {run.state}" if draft.late else "",
+        )
+
+    def save(self) -> None:
+        """Write how far each stream has come."""
+        rows = [(*key, self._next[key]) for key in sorted(self._moved)]
+        upsert_rows(self._group.connection, streams, STREAMS, rows, {"next_offset": "excluded.next_offset"})
+        self._moved = set()
+
+    def _apply(self, draft: RunDraft, now: int, items: list[wire.Item]) -> None:
+        draft.now = max(draft.now, now)
+        lines: list[Line] = []
+        for item in items:
+            if isinstance(item, wire.LineItem):
+                lines.append(Line(item.time, item.level, item.source, item.text))
+                continue
+            # Messages and lines in the order in which they came: an end must not overtake what was said before it.
+            draft.hear_lines(lines, now, proves=True, hold=False)
+            lines = []
+            match item:
+                case wire.MessageItem():
+                    draft.hear_message(item.message, item.sent_at, now, proves=True, hold=False)
+                case wire.SampleItem():
+                    draft.hear_vitals(item.values, item.at, now)
+                case wire.GapItem():
+                    text = f"{item.count} lines were given up here: {item.reason}"
+                    gap = [Line(item.last_at, "warning", "server", text)]
+                    draft.hear_lines(gap, now, proves=True, hold=False)
+                case wire.CasesItem():
+                    _learn_cases(self._group.connection, draft.run, item)
+        draft.hear_lines(lines, now, proves=True, hold=False)
+
+
+def _learn_cases(connection: Connection, run: Row[Any], item: wire.CasesItem) -> None:
+    """The machine could resolve what the server could not. Known cases are never replaced."""
+    if run.assignment_id is None:
+        return
+    assignment = assignments.get(connection, run.assignment_id)
+    if assignments.expected_cases(connection, assignment.id):
+        return
+    found = []
+    for ordinal, ref in enumerate(item.cases):
+        phantom, frequency, placement = ([*ref.key.split("/", 2), "", ""])[:3]
+        found.append(
+            Case(
+                key=ref.key,
+                ordinal=ordinal,
+                phantom=phantom,
+                frequency=frequency.removesuffix("MHz"),
+                placement=placement,
+                details=ref.details,
+                relative_path=_folder(ref.relative_path),
+                weight=1.0,
+            )
+        )
+    assignments.add_cases(connection, assignment.id, found)
+    connection.execute(
+        update(tables.assignments)
+        .where(tables.assignments.c.id == assignment.id)
+        .values(phases=msgspec.json.encode(item.phases).decode())
+    )
+
+
+def _folder(path: str) -> str:
+    try:
+        return clean_relative_path(path)
+    except PathProblem:
+        # The batch is kept all the same: it would be sent again for ever.
+        return ""

@@ -1,0 +1,147 @@
+"""One group of messages: their runs are read once, changed in memory, and written with a few statements.
+
+Whoever needs a run's row as it will be (to end it, to judge it) calls `flush` for it first.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, select
+
+from goliat_monitoring.fleet.evidence import SignKind
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.store import runs, tables, verdicts
+from goliat_monitoring.store.bulk import insert_rows, update_rows, upsert_rows
+from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.ingest.draft import MESSAGES_KEPT, RunDraft
+from goliat_monitoring.store.ingest.simulations import FOLLOWED, follow_simulations
+from goliat_monitoring.store.log import append, window
+from goliat_monitoring.store.log.append import LogRows, LogState, state_values
+from goliat_monitoring.store.moment import Moment
+
+MESSAGES = ("run_id", "received_at", "sender_at", "type", "body")
+# Made once: building a statement costs more than running it.
+_READ = (
+    select(tables.runs)
+    .where(tables.runs.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(tables.runs.c.id)
+    .with_for_update()
+)
+SAMPLES = ("run_id", "kind", "step", "sender_at", "received_at", "body")
+
+
+class Round:
+    """The drafts of one group. `save` writes them all."""
+
+    def __init__(self, connection: Connection, moment: Moment) -> None:
+        """`moment`: the windows in force; the time of each message is its own."""
+        self.connection = connection
+        self.moment = moment
+        self._drafts: dict[str, RunDraft] = {}
+
+    def open(self, row: Row[Any]) -> RunDraft:
+        """The draft of the run in `row`, the same one for the whole round. Only the first row given counts."""
+        draft = self._drafts.get(row.id)
+        if draft is None:
+            draft = self._drafts[row.id] = RunDraft(row)
+        return draft
+
+    def read(self, run_ids: Iterable[str]) -> None:
+        """Read these runs in one go, locked against other server processes until the commit."""
+        wanted = [run_id for run_id in set(run_ids) if run_id not in self._drafts]
+        if wanted:
+            for row in self.connection.execute(_READ, {"ids": wanted}).all():
+                self.open(row)
+
+    def get(self, run_id: str) -> RunDraft | None:
+        """The draft of a run that was read or opened before."""
+        return self._drafts.get(run_id)
+
+    def flush(self, run_id: str) -> None:
+        """Write what was heard of one run now, and forget it: its row is about to change otherwise."""
+        draft = self._drafts.pop(run_id, None)
+        if draft is not None:
+            self._write([draft])
+
+    def save(self) -> None:
+        """Write everything."""
+        drafts, self._drafts = list(self._drafts.values()), {}
+        self._write(drafts)
+
+    def _write(self, drafts: list[RunDraft]) -> None:
+        connection = self.connection
+        heard = [draft for draft in drafts if draft.now]
+        rows = LogRows(connection)
+        for draft in heard:
+            self._settle(draft)
+            self._add_lines(rows, draft)
+        rows.save()
+        insert_rows(connection, tables.log_window, window.WINDOW, [
+            window.held_row(draft.run.id, received_at, lines) for draft in heard for received_at, lines in draft.held
+        ])  # fmt: skip
+        insert_rows(connection, tables.messages, MESSAGES, [
+            (draft.run.id, *kept)
+            for draft in heard if draft.run.evidence_count < MESSAGES_KEPT for kept in draft.kept
+        ])  # fmt: skip
+        samples = {
+            (draft.run.id, kind, 0, sender_at): (draft.run.id, kind, 0, sender_at, received_at, body)
+            for draft in heard
+            for kind, sender_at, received_at, body in draft.samples
+        }
+        upsert_rows(connection, tables.samples, SAMPLES, list(samples.values()), {"body": "excluded.body"})
+        self._update(heard)
+
+    def _settle(self, draft: RunDraft) -> None:
+        connection, run = self.connection, draft.run
+        if draft.signs:
+            have = verdicts.keep(connection, run.id, draft.get("evidence_count"), draft.signs)
+            draft.values["evidence_count"] = have
+            signs = [sign for _, sign in draft.signs]
+            if not draft.late:
+                moment = self._at(draft)
+                if any(sign.kind in FOLLOWED for sign in signs):
+                    follow_simulations(connection, moment, draft, signs)
+                if any(sign.kind in (SignKind.FINISHED, SignKind.MEMORY_ERROR) for sign in signs):
+                    self._heard_the_end(draft)
+        if not draft.late and run.state != RunState.RUNNING:
+            runs.change_state(connection, self._at(draft), run, RunState.RUNNING, "heard from it")
+        draft.settle()
+
+    def _add_lines(self, rows: LogRows, draft: RunDraft) -> None:
+        run = draft.run
+        if run.state == RunState.UNREACHABLE:
+            draft.lines.insert(0, (draft.now, [append.note_line(draft.now, "Heard from the machine again.")]))
+        elif not draft.lines:
+            if draft.held:
+                touch(self.connection, f"log:{run.id}")
+            return
+        problems = draft.get("warnings") + draft.get("errors")
+        state = LogState(run.line_count, run.log_token, run.tail_size, problems)
+        for received_at, lines in draft.lines:
+            state = rows.add(run.id, state, lines, received_at, late=draft.late)
+        draft.values.update(state_values(state))
+
+    def _heard_the_end(self, draft: RunDraft) -> None:
+        finished = [sign.at for _, sign in draft.signs if sign.kind is SignKind.FINISHED]
+        if finished:
+            draft.values["finished_at"] = draft.get("finished_at") or draft.now
+            draft.values["finished_sender_at"] = max(finished)
+        # An agent reports the end itself, when all was delivered. For a bare client this is all there will be.
+        if draft.run.kind == "bare" and (finished or draft.get("judge_at") is None):
+            draft.values["judge_at"] = draft.now + self.moment.judge_delay
+
+    def _update(self, heard: list[RunDraft]) -> None:
+        """Set the columns that changed in any of the runs, in all of them: the others get what they have."""
+        changed = [draft for draft in heard if draft.values]
+        columns = tuple(sorted({name for draft in changed for name in draft.values}))
+        update_rows(
+            self.connection,
+            tables.runs,
+            columns,
+            [(draft.run.id, *(draft.get(name) for name in columns)) for draft in changed],
+        )
+        for draft in heard:
+            runs.touched(self.connection, draft.run.id, draft.run.worker_id)
+
+    def _at(self, draft: RunDraft) -> Moment:
+        return Moment(draft.now, self.moment.reorder_window, self.moment.judge_delay, self.moment.quiet_until)
