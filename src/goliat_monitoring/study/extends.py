@@ -5,12 +5,14 @@ had removed come back. A resolved config without the key cannot be widened.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 Config = dict[str, Any]
 # Real chains have three levels; the limit only bounds hostile input.
 MAX_LEVELS = 32
+# Where GOLIAT looks for a parent that is named without a folder, below its base folder, in this order.
+LOOKUP = ("configs/", "goliat/config/defaults/")
 
 
 class ConfigProblem(ValueError):
@@ -40,6 +42,21 @@ def parent_file_name(extends: str) -> str:
     return rest if "/" not in rest and rest.endswith(".json") else name
 
 
+def find_in(library: Mapping[str, Config]) -> Callable[[str], Config | None]:
+    """The parent lookup of `resolve` in a library of configs by file name, or by path from GOLIAT's base folder.
+
+    As GOLIAT does: a bare name means `configs/`, then `goliat/config/defaults/`; the folder of the child is not
+    searched. A file that the library holds under its bare name counts as lying in `configs/`.
+    """
+    files = {parent_file_name(name): config for name, config in library.items()}
+
+    def find(name: str) -> Config | None:
+        places = [name, *(f"{folder}{name}" for folder in LOOKUP)] if "/" not in name else [name]
+        return next((files[place] for place in places if place in files), None)
+
+    return find
+
+
 def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Config:
     """A copy of `config` laid over its parents, without the key `extends`.
 
@@ -48,7 +65,9 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
     returns the raw parent or None. Nothing that is passed in or returned by it is changed.
 
     Raises:
-        ConfigProblem: a parent is missing, extends itself over any number of levels, or `extends` is no file name.
+        ConfigProblem: a parent is missing, extends itself over any number of levels, `extends` is no file name, or a
+            value that is an object in one file is a list or a plain value in the other: GOLIAT would drop the
+            parent's whole object without a word. Null may take the place of anything.
     """
     chain = [config]
     names: list[str] = [""]
@@ -77,16 +96,28 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
         names.append(name)
         current = parent
     resolved: Config = {}
-    for layer in reversed(chain):
-        _lay_over(resolved, layer)
+    for layer, name in zip(reversed(chain), reversed(names), strict=True):
+        _lay_over(resolved, layer, name, "")
     resolved.pop("extends", None)
     return resolved
 
 
-def _lay_over(base: Config, child: Config) -> None:
+def _lay_over(base: Config, child: Config, file: str, path: str) -> None:
     for key, value in child.items():
         below = base.get(key)
         if isinstance(value, dict) and isinstance(below, dict):
-            _lay_over(below, value)
+            _lay_over(below, value, file, f"{path}{key}.")
+        elif value is not None and below is not None and isinstance(value, dict) != isinstance(below, dict):
+            raise ConfigProblem(
+                f"'{path}{key}' is {_kind(value)} in {file or 'the config'} and {_kind(below)} in what it extends. "
+                "Make them the same kind; null drops what is inherited.",
+                file=file,
+                key=f"{path}{key}",
+            )
         else:
             base[key] = copy.deepcopy(value)
+
+
+def _kind(value: object) -> str:
+    kinds: dict[type, str] = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    return kinds.get(type(value), "a number")
