@@ -19,51 +19,104 @@ class Block(NamedTuple):
     source: str
 
 
-def far_field_blocks(config: Config) -> Iterator[Block]:
-    """Phantom, then frequency; inside, direction then polarization."""
+class FarField(NamedTuple):
+    """The lists of a far-field study. `frequencies`: as GOLIAT displays them, mapped to what the config says.
+
+    `whole_degrees`: False where a tessellation has angles that the names of its directions cut off.
+    """
+
+    phantoms: list[str]
+    frequencies: list[tuple[str, Any]]
+    directions: list[str]
+    polarizations: list[str]
+    whole_degrees: bool
+
+
+class Scenario(NamedTuple):
+    """A placement scenario: each of its positions in each of its orientations."""
+
+    name: str
+    positions: tuple[str, ...]
+    orientations: tuple[str, ...]
+
+
+class NearField(NamedTuple):
+    """The lists of a near-field study. `antennas`: MHz mapped to the config's key. `placed`: scenarios by phantom."""
+
+    phantoms: list[str]
+    antennas: list[tuple[str, str]]
+    scenarios: list[Scenario]
+    placed: dict[str, list[str]]
+
+
+def far_field_axes(config: Config) -> FarField:
+    """The lists of a resolved far-field config. Raises `ConfigProblem` for shapes that GOLIAT would misread."""
     setup = _object(config, "far_field_setup")
     environmental = _object(setup, "environmental", "far_field_setup.environmental")
     where = "far_field_setup.environmental"
     polarizations = _names(environmental.get("polarizations"), f"{where}.polarizations")
     tessellation = environmental.get("spherical_tessellation")
+    whole = True
     if tessellation:
-        directions = _tessellated(tessellation, f"{where}.spherical_tessellation")
+        directions, whole = _tessellated(tessellation, f"{where}.spherical_tessellation")
     else:
         directions = _names(environmental.get("incident_directions"), f"{where}.incident_directions")
     if len(directions) * len(polarizations) > MAX_AXIS:
         raise ConfigProblem(f"More than {MAX_AXIS} directions and polarizations.", key=where)
+    return FarField(phantoms_of(config), _frequencies(config.get("frequencies_mhz")), directions, polarizations, whole)
+
+
+def near_field_axes(config: Config) -> NearField:
+    """The lists of a resolved near-field config. Raises `ConfigProblem` for shapes that GOLIAT would misread."""
+    antennas = [(_antenna(name), name) for name in _object(config, "antenna_config")]
+    found = _object(config, "placement_scenarios")
+    definitions = _object(config, "phantom_definitions")
+    phantoms = phantoms_of(config)
+    placed: dict[str, list[str]] = {}
+    for phantom in phantoms:
+        definition = _object(definitions, phantom, f"phantom_definitions.{phantom}")
+        flags = _object(definition, "placements", f"phantom_definitions.{phantom}.placements")
+        placed[phantom] = [name for name in found if flags.get(f"do_{name}")]
+    used = {name for names in placed.values() for name in names}
+    scenarios: list[Scenario] = []
+    for name in found:
+        where = f"placement_scenarios.{name}"
+        # What no phantom uses is never read.
+        details = _object(found, name, where) if name in used else {}
+        positions = _object(details, "positions", f"{where}.positions")
+        orientations = _object(details, "orientations", f"{where}.orientations")
+        if len(positions) * len(orientations) > MAX_AXIS:
+            raise ConfigProblem(f"More than {MAX_AXIS} positions and orientations.", key=where)
+        scenarios.append(Scenario(name, tuple(positions), tuple(orientations)))
+    return NearField(phantoms, antennas, scenarios, placed)
+
+
+def far_field_blocks(config: Config) -> Iterator[Block]:
+    """Phantom, then frequency; inside, direction then polarization."""
+    axes = far_field_axes(config)
     placements = [
         (f"environmental_{direction}_{polarization}", f"{direction}, {polarization}")
-        for direction in directions
-        for polarization in polarizations
+        for direction in axes.directions
+        for polarization in axes.polarizations
     ]
-    frequencies = _frequencies(config.get("frequencies_mhz"))
-    for phantom in phantoms_of(config):
-        for frequency in frequencies:
+    for phantom in axes.phantoms:
+        for frequency, _ in axes.frequencies:
             yield Block(phantom, frequency, placements, "frequencies_mhz")
 
 
 def near_field_blocks(config: Config) -> Iterator[Block]:
     """Phantom, then antenna; inside, scenario, position, orientation."""
-    antennas = [_antenna(name) for name in _object(config, "antenna_config")]
-    scenarios = _object(config, "placement_scenarios")
-    definitions = _object(config, "phantom_definitions")
-    for phantom in phantoms_of(config):
-        definition = _object(definitions, phantom, f"phantom_definitions.{phantom}")
-        flags = _object(definition, "placements", f"phantom_definitions.{phantom}.placements")
-        placements: list[tuple[str, str]] = []
-        for scenario in scenarios:
-            if not flags.get(f"do_{scenario}"):
-                continue
-            where = f"placement_scenarios.{scenario}"
-            details = _object(scenarios, scenario, where)
-            positions = _object(details, "positions", f"{where}.positions")
-            orientations = _object(details, "orientations", f"{where}.orientations")
-            if len(positions) * len(orientations) > MAX_AXIS:
-                raise ConfigProblem(f"More than {MAX_AXIS} positions and orientations.", key=where)
-            names = [f"{scenario}_{position}_{orientation}" for position in positions for orientation in orientations]
-            placements += [(name, name) for name in names]
-        for antenna in antennas:
+    axes = near_field_axes(config)
+    for phantom in axes.phantoms:
+        names = [
+            f"{scenario.name}_{position}_{orientation}"
+            for scenario in axes.scenarios
+            if scenario.name in axes.placed[phantom]
+            for position in scenario.positions
+            for orientation in scenario.orientations
+        ]
+        placements = [(name, name) for name in names]
+        for antenna, _ in axes.antennas:
             yield Block(phantom, antenna, placements, "placement_scenarios")
 
 
@@ -98,13 +151,13 @@ def _object(holder: Config, name: str, key: str = "") -> dict[str, Any]:
     return value
 
 
-def _frequencies(value: object) -> list[str]:
+def _frequencies(value: object) -> list[tuple[str, Any]]:
     if value is None:
         return []
-    return [_frequency(item) for item in (value if isinstance(value, list) else [value])]
+    return [(frequency_name(item), item) for item in (value if isinstance(value, list) else [value])]
 
 
-def _frequency(item: object) -> str:
+def frequency_name(item: object) -> str:
     """MHz as GOLIAT displays it; text with "+", or a list, is one simulation of several tones."""
     problem = ConfigProblem(f"{item!r:.60} is no frequency in MHz.", key="frequencies_mhz")
     if isinstance(item, str) and "+" in item:
@@ -133,8 +186,8 @@ def _antenna(name: str) -> str:
     return str(_integer(name, ConfigProblem(f"The antenna '{name:.60}' is no frequency in MHz.", key="antenna_config")))
 
 
-def _tessellated(value: object, key: str) -> list[str]:
-    """Names of the directions of a spherical grid, in whole degrees; a pole counts once."""
+def _tessellated(value: object, key: str) -> tuple[list[str], bool]:
+    """Names of the directions of a spherical grid, in whole degrees, and whether its angles are; a pole counts once."""
     if not isinstance(value, dict):
         raise ConfigProblem(f"'{key}' must be an object.", key=key)
     thetas = _angles(value, "theta", 180, 3, key)
@@ -147,7 +200,7 @@ def _tessellated(value: object, key: str) -> list[str]:
             directions += [f"{int(theta)}_{int(phi)}" for phi in phis]
         if len(directions) > MAX_AXIS:
             raise ConfigProblem(f"More than {MAX_AXIS} directions.", key=key)
-    return directions
+    return directions, all(float(angle).is_integer() for angle in (*thetas, *phis))
 
 
 def _angles(value: dict[str, Any], name: str, span: int, default: int, key: str) -> list[float]:

@@ -1,0 +1,122 @@
+"""From a resolved config and a wish how to split it to the assignments, checked to cover the study exactly."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from goliat_monitoring.study.cases import Case, enumerate_cases, phases
+from goliat_monitoring.study.extends import Config
+from goliat_monitoring.study.space import Part, Space, label, space_of
+from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
+
+# Longest share of one of the equal workers over the mean, above which a balanced split is worth a word.
+UNEVEN = 1.5
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAssignment:
+    """One assignment to be. `weight`: predicted seconds. `config`: resolved and self-contained."""
+
+    index: int
+    label: str
+    simulations: int
+    weight: float
+    config: Config
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A study and its assignments, which together ask for each of its cases once."""
+
+    space: Space
+    request: SplitRequest
+    assignments: Sequence[PlannedAssignment]
+    warnings: Sequence[str]
+
+    @property
+    def order(self) -> str:
+        """By what the assignments are numbered, which is the order in which workers take them."""
+        return "longest first" if self.request.by == "balanced" else "study order"
+
+
+def plan(resolved: Config, request: SplitRequest) -> Plan:
+    """Split a resolved config.
+
+    Raises:
+        ConfigProblem: the config cannot be run.
+        SplitProblem: the split is refused, or does not cover every case exactly once.
+    """
+    config, warnings = ready(resolved)
+    space = space_of(config)
+    parts, more = parts_of(space, request)
+    assignments: list[PlannedAssignment] = []
+    covered: list[Case] = []
+    for index, part in enumerate(parts):
+        own = space.config_of(part)
+        # Counted again from the config itself, as GOLIAT will: the split does not check itself.
+        cases = enumerate_cases(own)
+        covered += cases
+        weight = sum(case.weight for case in cases)
+        assignments.append(PlannedAssignment(index, label(part, space.whole), len(cases), weight, own, part))
+    fault = cover_fault(space.cases, covered)
+    if fault:
+        raise SplitProblem(f"The parts do not cover the study exactly: {fault}.")
+    warnings += [*more, *_study_warnings(space, request, assignments)]
+    return Plan(space, request, assignments, warnings)
+
+
+def ready(resolved: Config) -> tuple[Config, list[str]]:
+    """A resolved config as assignments need it, and what was changed: a machine that reports nothing is lost to us."""
+    config, warnings = dict(resolved), []
+    for switch in ("use_gui", "use_web"):
+        if config.get(switch) is not None and not config[switch]:
+            config[switch] = True
+            warnings.append(f"{switch} was off; it is on in every assignment, or nothing would be reported.")
+    return config, warnings
+
+
+def cover_fault(wanted: Sequence[Case], covered: Sequence[Case]) -> str:
+    """What is wrong with a cover in which each case of `wanted` has to be exactly once; "" if nothing is."""
+    want, have = Counter(case.key for case in wanted), Counter(case.key for case in covered)
+    faults = [
+        f"{len(list(keys.elements()))} cases {what}, such as {next(iter(keys))}"
+        for keys, what in ((want - have, "are missing"), (have - want, "come again or are foreign"))
+        if keys
+    ]
+    return "; ".join(faults)
+
+
+def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[PlannedAssignment]) -> list[str]:
+    config, found = space.config, []
+    if space.idle:
+        found.append(f"Phantoms without any simulation are left out: {', '.join(space.idle)}.")
+    unused = [it.name for it in space.whole.scenarios if not space.simulations(replace(space.whole, scenarios=(it,)))]
+    if unused:
+        found.append(
+            f"Scenarios that run nothing, for want of a phantom, position or orientation: {', '.join(unused)}."
+        )
+    wanted = phases(config)
+    if not (wanted.do_setup or wanted.do_run or wanted.do_extract):
+        found.append("All phases are off in execution_control: nothing will run.")
+    elif not wanted.do_extract:
+        found.append("do_extract is off: there will be no results to collect.")
+    if config.get("detuning_config"):
+        found.append(
+            f"The detuning table {str(config['detuning_config'])!r:.80} is not sent along: "
+            "every machine needs it, at that path from its configs folder."
+        )
+    if space.auto_induced:
+        jobs = len(space.whole.phantoms) * len(space.whole.frequencies)
+        found.append(f"auto_induced adds {jobs} jobs after the simulations; they are in no count and no prediction.")
+    if any(assignment.part.directions != space.whole.directions for assignment in assignments):
+        environmental = config["far_field_setup"]["environmental"]
+        if environmental.get("spherical_tessellation"):
+            found.append("The tessellation is written out as a list of directions.")
+    weights = [assignment.weight for assignment in assignments]
+    longest = max(weights) * len(weights) / sum(weights)
+    if longest > UNEVEN and request.by != "balanced":
+        found.append(
+            f"The longest assignment takes {longest:.1f} times the mean. A balanced split keeps machines busy longer."
+        )
+    return found
