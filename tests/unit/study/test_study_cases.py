@@ -72,6 +72,7 @@ FOUR = ["thelonious", "eartha", "duke", "ella"]
         ("near_field_config", near(["a", "b"], 8, PLACEMENTS), 352),
         ("nf_h_nd_f", near(["a", "b"], 6, PLACEMENTS), 264),
         ("far_field_sim4life_web", far(["a"], list(range(1, 10)), SIX), 108),
+        ("nf_l_nd_f", near(["c", "d"], 2, PLACEMENTS), 88),
         ("nf_l_d", near(["a", "b"], 2, PLACEMENTS), 88),
         ("investigate_detuning_low", near(["a", "b"], 9, {"s": (3, 1)}), 54),
         ("tutorial_2_custom", far(["a", "b"], [700, 835], SIX), 48),
@@ -258,6 +259,13 @@ def test_weights_of_the_published_far_field_study(phantom: str, frequency: str, 
 def test_near_field_weights_follow_the_campaign() -> None:
     cost = case_cost({"study_type": "near_field"}, "duke", "900")
     assert cost == CaseCost(132.0, 679 * (4 / 3))
+
+
+def test_a_gpu_shortens_only_the_solver_in_near_field() -> None:
+    config = {"study_type": "near_field"}
+    typical, fast = case_cost(config, "duke", "900"), case_cost(config, "duke", "900", "NVIDIA H100")
+    assert fast.overhead_s == typical.overhead_s
+    assert fast.solver_s == pytest.approx(typical.solver_s * 7 / 18)
 
 
 def test_a_faster_gpu_and_a_fuller_grid_cost_less() -> None:
