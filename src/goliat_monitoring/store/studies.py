@@ -14,6 +14,7 @@ from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
 from goliat_monitoring.study.extends import ConfigProblem
 from goliat_monitoring.study.names import NameProblem, check_study_name, next_free_name
+from goliat_monitoring.study.requirements import Requirements
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
@@ -29,8 +30,13 @@ def create(
     base_config: dict[str, Any],
     split_configs: list[dict[str, Any]],
     actor: str,
+    split: dict[str, Any] | None = None,
+    priority: int = 0,
+    requirements: Requirements = Requirements(),  # noqa: B008 -- it cannot be changed
 ) -> str:
-    """Store a study with ready-made assignments, in the order given. Returns its id.
+    """Store a study with its assignments, in the order given. Returns its id.
+
+    `split`: how the assignments were made, for people; `requirements`: those of every assignment.
 
     Raises `Refused` 400 for what cannot be run, 409 for a name that is taken (it offers the next free one).
     """
@@ -48,6 +54,8 @@ def create(
             description=description,
             base_config=text.decode(),
             base_sha256=hashlib.sha256(text).hexdigest(),
+            split=msgspec.json.encode(split or {}).decode(),
+            priority=priority,
             created_at=moment.now,
             updated_at=moment.now,
         )
@@ -60,6 +68,7 @@ def create(
                 super_study_id=study_id,
                 index=index,
                 config=msgspec.json.encode(config).decode(),
+                requirements=msgspec.json.encode(requirements.to_json()).decode(),
                 state=AssignmentState.PENDING,
                 phases=msgspec.json.encode(wanted).decode(),
                 created_at=moment.now,

@@ -1,5 +1,6 @@
 """From a resolved config and a wish how to split it to the assignments, checked to cover the study exactly."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -11,6 +12,8 @@ from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
 
 # Longest share of one of the equal workers over the mean, above which a balanced split is worth a word.
 UNEVEN = 1.5
+# Characters of all configs together. Real ones have some 20 000 each.
+MAX_TEXT = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ def plan(resolved: Config, request: SplitRequest) -> Plan:
     config, warnings = ready(resolved)
     space = space_of(config)
     parts, more = parts_of(space, request)
+    size = len(json.dumps(config, default=str))
+    if size * len(parts) > MAX_TEXT:
+        raise SplitProblem(f"{len(parts)} copies of a config of {size} characters are too much. Make fewer parts.")
     assignments: list[PlannedAssignment] = []
     covered: list[Case] = []
     for index, part in enumerate(parts):

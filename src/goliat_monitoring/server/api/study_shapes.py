@@ -36,6 +36,7 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
     worker: WorkerJson | None
     state: str
     weight: float
+    requirements: dict[str, Any]
     expected_total: int | None
     attempts: int
     run_id: str | None
@@ -59,6 +60,7 @@ class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
     updated_at: str
     base_config_path: str | None
     state: str
+    priority: int
     counts: dict[str, int]
 
 
@@ -69,9 +71,10 @@ class StudyJson(StudyHead, rename="camel", kw_only=True):
 
 
 class StudyAnswer(StudyHead, rename="camel", kw_only=True):
-    """A super study with its configs and assignments."""
+    """A super study with its configs and assignments. `split`: how they were made; empty if that was not here."""
 
     base_config: dict[str, Any]
+    split: dict[str, Any]
     assignments: list[AssignmentJson]
 
 
@@ -97,6 +100,7 @@ def assignment_json(assignment: AssignmentView) -> AssignmentJson:
         worker=worker_json(worker) if worker is not None else None,
         state=assignment.state,
         weight=assignment.weight,
+        requirements=assignment.requirements,
         expected_total=assignment.expected_total,
         attempts=assignment.attempts,
         run_id=run.id if run is not None else None,
@@ -125,6 +129,7 @@ def _study_fields(study: StudySummary) -> dict[str, Any]:
         "updated_at": iso(study.updated_at),
         "base_config_path": None,
         "state": study.state,
+        "priority": study.priority,
         "counts": study.counts,
     }
 
@@ -139,5 +144,6 @@ def study_answer(study: StudyDetail, assignments: list[AssignmentView]) -> Study
     return StudyAnswer(
         **_study_fields(study.summary),
         base_config=study.base_config,
+        split=study.split,
         assignments=[assignment_json(assignment) for assignment in assignments],
     )

@@ -1,6 +1,7 @@
-"""Super studies: create from ready-made assignments, list, show, delete."""
+"""Super studies: preview, create from a config to split or from ready-made assignments, list, show, delete."""
 
-from typing import Any
+import asyncio
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -8,6 +9,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import Connection
 
+from goliat_monitoring.server.api.split_shapes import PreviewWish, StudyWish, demanded, machines, planned
 from goliat_monitoring.server.api.study_shapes import (
     AssignmentBrief,
     AssignmentJson,
@@ -31,6 +33,7 @@ from goliat_monitoring.store.read.studies import (
     list_assignments,
     list_studies,
 )
+from goliat_monitoring.study.preview import preview
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -41,18 +44,37 @@ class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
     status: str = "PENDING"
 
 
-class NewStudy(msgspec.Struct, rename="camel", kw_only=True):
-    """A study with its parts; their order is their index. Key order inside the configs is kept."""
+class NewStudy(StudyWish, rename="camel", kw_only=True):
+    """A study to split, or one with its parts ready-made, whose order is their index. Key order in configs is kept.
+
+    `requirements`: what every machine that works on it needs, such as "vram>=24".
+    """
 
     name: str
     description: str | None = None
-    base_config: dict[str, Any]
-    assignments: list[NewAssignment]
+    assignments: list[NewAssignment] | None = None
+    priority: Annotated[int, msgspec.Meta(ge=-1000, le=1000)] = 0
+    requirements: list[str] = msgspec.field(default_factory=list)
+
+
+@post("/api/super-studies/preview", status_code=200, tags=["Super studies"])
+async def preview_study(data: JSONBody[PreviewWish]) -> dict[str, Any]:
+    """What a study would be: its assignments, with predicted hours and cost. Nothing is stored."""
+    fleet = machines(data)
+    return await asyncio.to_thread(lambda: preview(planned(data)[1], fleet, data.price_per_hour))
 
 
 @post("/api/super-studies", status_code=200, tags=["Super studies"])
 async def create_study(services: Given, principal: Caller, data: JSONBody[NewStudy]) -> StudyAnswer:
     """Create a super study whole or not at all."""
+    demand = demanded(data.requirements)
+    if data.assignments is not None:
+        if data.split is not None:
+            raise Refused(400, "assignments and split exclude each other", "send one of them")
+        base, configs = data.base_config, [assignment.split_config for assignment in data.assignments]
+    else:
+        base, made = await asyncio.to_thread(planned, data)
+        configs = [assignment.config for assignment in made.assignments]
     moment = services.moment()
     study_id = await services.db.write(
         lambda c: studies.create(
@@ -60,9 +82,12 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
             moment,
             name=data.name,
             description=data.description or "",
-            base_config=data.base_config,
-            split_configs=[assignment.split_config for assignment in data.assignments],
+            base_config=base,
+            split_configs=configs,
             actor=principal.id,
+            split=msgspec.to_builtins(data.split) if data.split is not None else {},
+            priority=data.priority,
+            requirements=demand,
         )
     )
     return await _whole(services, study_id)

@@ -56,6 +56,7 @@ class AssignmentView(msgspec.Struct, frozen=True, kw_only=True):
     study_name: str
     state: str
     weight: float
+    requirements: dict[str, Any]
     done_weight: float
     progress: float
     expected_total: int | None
@@ -286,6 +287,7 @@ def _views(
                 study_name=study_name,
                 state=state,
                 weight=row.weight,
+                requirements=msgspec.json.decode(row.requirements, type=dict[str, Any]),
                 done_weight=row.done_weight,
                 progress=round(assignment_progress(row.state, row.weight, row.done_weight, percent), 2),
                 expected_total=row.expected_total,

@@ -1,0 +1,166 @@
+"""Super studies that the server splits: previews, creation, refusals that machines can read."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.support.app import App
+from tests.support.studies import CONFIG
+
+WithApp = Callable[..., None]
+BASE: dict[str, Any] = CONFIG | {"phantoms": ["duke", "ella"], "frequencies_mhz": [700, 2450]}
+CHILD: dict[str, Any] = {"extends": "base", "run_tag": "t"}
+PARENTS = {"base.json": BASE}
+
+
+def wish(by: str | None = None, number: int | None = None, **more: Any) -> dict[str, Any]:
+    """A request for 2 phantoms at 2 frequencies with 2 polarizations, inherited."""
+    split = {"by": by, "numSplits": number, "frequencyGroups": more.pop("groups", None)}
+    return {"baseConfig": CHILD, "parents": PARENTS, "split": split} | more
+
+
+def test_a_preview_stores_nothing(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        fleet = [{"gpu": "RTX 4090", "count": 2, "pricePerHour": 0.5}, {"gpu": "H100"}]
+        shown = await app.post("/api/super-studies/preview", wish("auto", 4, fleet=fleet, pricePerHour=3))
+        assert [(it["index"], it["label"], it["simulations"]) for it in shown["assignments"]] == [
+            (0, "duke · 700 MHz", 2), (1, "duke · 2450 MHz", 2), (2, "ella · 700 MHz", 2), (3, "ella · 2450 MHz", 2),
+        ]  # fmt: skip
+        assert shown["totalSimulations"] == 8
+        assert shown["exactCover"] is True
+        assert shown["euro"].keys() == shown["hours"].keys()
+        assert [it["gpu"] for it in shown["fleet"]["machines"]] == ["RTX 4090", "RTX 4090", "H100"]
+        assert shown["assignments"][3]["splitConfig"] == BASE | {
+            "phantoms": ["ella"], "frequencies_mhz": [2450], "run_tag": "t",
+        }  # fmt: skip
+        assert await app.get("/api/super-studies") == []
+
+    with_app(test)
+
+
+def test_a_study_is_what_its_preview_showed(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        asked = wish("balanced", 2)
+        shown = await app.post("/api/super-studies/preview", asked)
+        more = {"name": "x", "priority": 7, "requirements": ["vram>=24", "gpu=RTX 4090", "tag=fast", "goliat>=1.5"]}
+        made = await app.post("/api/super-studies", asked | more)
+        assert [it["splitConfig"] for it in made["assignments"]] == [
+            it["splitConfig"] for it in shown["assignments"]
+        ]  # fmt: skip
+        assert [it["weight"] for it in made["assignments"]] == [
+            pytest.approx(it["weight"], abs=0.1) for it in shown["assignments"]
+        ]
+        assert [it["expectedTotal"] for it in made["assignments"]] == [
+            it["simulations"] for it in shown["assignments"]
+        ]  # fmt: skip
+        assert made["baseConfig"] == BASE | {"run_tag": "t"}
+        assert made["split"] == {"by": "balanced", "numSplits": 2, "frequencyGroups": None}
+        assert made["priority"] == 7
+        demand = {"vramGb": 24.0, "gpus": ["RTX 4090"], "tags": ["fast"], "goliat": "1.5"}
+        assert [it["requirements"] for it in made["assignments"]] == [demand] * len(shown["assignments"])
+
+    with_app(test)
+
+
+def test_without_a_split_it_is_one_assignment(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        made = await app.post("/api/super-studies", {"name": "x", "baseConfig": CHILD, "parents": PARENTS})
+        assert [it["splitConfig"] for it in made["assignments"]] == [BASE | {"run_tag": "t"}]
+        assert (made["split"], made["priority"], made["assignments"][0]["requirements"]) == ({}, 0, {})
+
+    with_app(test)
+
+
+def test_groups_as_text_and_as_lists(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        groups: list[Any] = ["2450;700", [[2450], ["700"]]]
+        for group in groups:
+            shown = await app.post("/api/super-studies/preview", wish("custom", groups=group))
+            assert [it["label"] for it in shown["assignments"]] == ["2450 MHz", "700 MHz"]
+
+    with_app(test)
+
+
+INDUCED = {"base.json": BASE | {"auto_induced": {"enabled": True}}}
+
+
+@pytest.mark.parametrize(
+    ("body", "extra"),
+    [
+        (wish("auto", 3), {"nearest": [2, 4], "instead": ["balanced"]}),
+        (wish("scenario"), {"instead": ["auto", "phantom", "frequency", "balanced"]}),
+        (wish("direction", parents=INDUCED), {"instead": ["phantom", "frequency", "auto", "custom", "balanced"]}),
+        (wish("colour"), {}),
+        (wish("custom", groups="700"), {}),
+        (wish("custom", groups=[["x"]]), {}),
+        (wish("phantom", parents={}), {"file": "base.json", "key": "extends"}),
+        (wish("phantom", parents={"base": {"extends": "base"}}), {"file": "base.json", "key": "extends"}),
+        (wish("phantom", baseConfig=CHILD | {"far_field_setup": [1]}), {"file": "", "key": "far_field_setup"}),
+        (wish("phantom", baseConfig=CHILD | {"frequencies_mhz": []}), {}),
+        (wish("phantom", baseConfig={}), {"key": "study_type"}),
+        (wish("phantom", fleet=[{"count": 0}]), {}),
+        (wish("phantom", fleet=[{"count": 10**9}]), {}),
+        (wish("phantom", fleet=[{"speed": 0}]), {}),
+        (wish("phantom", pricePerHour=-1), {}),
+        (wish("phantom", parents={"base": []}), {}),
+        (wish("phantom", split="phantom"), {}),
+    ],
+)
+def test_refusals_say_what_would_work(with_app: WithApp, body: dict[str, Any], extra: dict[str, Any]) -> None:
+    async def test(app: App) -> None:
+        answer = await app.http.post("/api/super-studies/preview", json=body)
+        assert answer.status_code == 400
+        told = answer.json()
+        assert told["error"]
+        assert told["details"]
+        assert {name: told[name] for name in extra} == extra
+        if "fleet" not in body and "pricePerHour" not in body:
+            assert (await app.http.post("/api/super-studies", json={"name": "x"} | body)).status_code == 400
+        assert await app.get("/api/super-studies") == []
+
+    with_app(test)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"requirements": ["ram>64"]},
+        {"requirements": "vram>=24"},
+        {"priority": 10**6},
+        {"priority": "high"},
+        {"assignments": [{"splitConfig": BASE}]},
+        {"name": ".."},
+    ],
+)
+def test_refused_studies_are_not_stored(with_app: WithApp, more: dict[str, Any]) -> None:
+    async def test(app: App) -> None:
+        answer = await app.http.post("/api/super-studies", json={"name": "x"} | wish("phantom") | more)
+        assert answer.status_code == 400
+        assert answer.json()["details"]
+        assert await app.get("/api/super-studies") == []
+
+    with_app(test)
+
+
+def test_ready_made_assignments_can_have_requirements(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        body = {"name": "x", "baseConfig": BASE, "assignments": [{"splitConfig": BASE}], "requirements": ["vram>=8"]}
+        made = await app.post("/api/super-studies", body)
+        assert made["assignments"][0]["requirements"] == {"vramGb": 8.0}
+        taken = await app.http.post("/api/super-studies", json=body | {"name": "X"})
+        assert (taken.status_code, taken.json()["free"]) == (409, "X-2")
+
+    with_app(test)
+
+
+def test_a_deep_config_is_refused(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        deep: dict[str, Any] = {}
+        for _ in range(400):
+            deep = {"a": deep}
+        body = wish("phantom", baseConfig=copy.deepcopy(BASE) | {"deep": deep})
+        assert (await app.http.post("/api/super-studies/preview", json=body)).status_code in (200, 400)
+
+    with_app(test)
