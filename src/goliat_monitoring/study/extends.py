@@ -19,12 +19,14 @@ class ConfigProblem(ValueError):
     """A config that cannot be used as it is.
 
     `file`: the parent file concerned, "" for the config itself. `key`: the dotted key concerned, "" for the whole.
+    `missing`: `file` was not found.
     """
 
-    def __init__(self, text: str, *, file: str = "", key: str = "") -> None:
+    def __init__(self, text: str, *, file: str = "", key: str = "", missing: bool = False) -> None:
         super().__init__(text)
         self.file = file
         self.key = key
+        self.missing = missing
 
 
 def parent_file_name(extends: str) -> str:
@@ -86,9 +88,10 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
         if parent is None:
             child = names[-1] or "the config"
             raise ConfigProblem(
-                f"The parent config '{name}' (extended by {child}) is missing. Add it to the upload.",
+                f"The parent config '{name}' (extended by {child}) is missing. Add it to the parents.",
                 file=name,
                 key="extends",
+                missing=True,
             )
         if not isinstance(parent, dict):
             raise ConfigProblem(f"The parent config '{name}' is not a JSON object.", file=name)

@@ -91,17 +91,6 @@ def test_create_sends_one_assignment_with_the_whole_resolved_config(server: Serv
     assert sent["assignments"] == [{"splitConfig": sent["baseConfig"], "status": "PENDING"}]
 
 
-def test_create_leaves_a_parent_that_only_the_workers_have(server: Server, tmp_path: Path) -> None:
-    child = tmp_path / "child.json"
-    child.write_text(json.dumps({"extends": "base_config", "phantoms": ["duke"]}))
-    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
-    result = call(server, "study", "create", str(child), "--name", "trial", "--json")
-    assert result.exit_code == 0
-    assert json.loads(result.stdout)["id"] == STUDY_ID
-    assert "base_config.json is not here" in result.stderr
-    assert server.asked[0][2]["baseConfig"]["extends"] == "base_config"
-
-
 def test_create_takes_ready_made_assignments(server: Server, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     parts = [CONFIG | {"phantoms": [name]} for name in CONFIG["phantoms"]]
@@ -114,7 +103,14 @@ def test_create_takes_ready_made_assignments(server: Server, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "cannot be read"), ("{", "is no JSON"), ("[]", "A JSON object"), ("{}", "refused")]
+    ("content", "said"),
+    [
+        (None, "cannot be read"),
+        ("{", "is no JSON"),
+        ("[]", "A JSON object"),
+        ("{}", "study_type"),
+        (json.dumps(CONFIG), "refused"),
+    ],
 )
 def test_a_problem_is_one_line(server: Server, tmp_path: Path, content: str | None, said: str) -> None:
     config = tmp_path / "config.json"

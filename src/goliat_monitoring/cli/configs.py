@@ -1,0 +1,61 @@
+"""Study configs on this machine: read, and laid over their parents as GOLIAT does."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from goliat_monitoring.study.extends import LOOKUP, ConfigProblem, resolve
+from goliat_monitoring.wire.errors import Refused
+
+
+def read_json(path: Path) -> Any:
+    """The JSON in a file; a refusal that names it otherwise."""
+    try:
+        return json.loads(path.read_text("utf-8"))
+    except OSError as problem:
+        raise Refused(400, f"{path} cannot be read", problem.strerror or "") from problem
+    except (ValueError, RecursionError) as problem:
+        raise Refused(400, f"{path} is no JSON", str(problem)) from problem
+
+
+def resolved(path: Path, configs_dir: Path | None = None) -> dict[str, Any]:
+    """The config in `path`, laid over its parents; see `laid_over_parents`."""
+    config = read_json(path)
+    if not isinstance(config, dict):
+        raise Refused(400, f"{path} is no study config", "A JSON object is needed.")
+    return laid_over_parents(config, path, configs_dir)
+
+
+def laid_over_parents(config: dict[str, Any], path: Path, configs_dir: Path | None = None) -> dict[str, Any]:
+    """A config of the file `path` without `extends`.
+
+    A parent named without a folder lies in `configs_dir`, or in `goliat/config/defaults` beside it; one with a folder
+    lies below the folder of `configs_dir`. Without `configs_dir`: `configs` here, or else the folder of `path`. GOLIAT
+    never looks beside the child, so a parent there counts only where that is the place of all configs.
+    """
+    if configs_dir is not None and not configs_dir.is_dir():
+        raise Refused(400, f"{configs_dir} is no folder")
+    here = Path("configs")
+    folder = (configs_dir or (here if here.is_dir() else path.parent)).resolve()
+
+    def parent(name: str) -> dict[str, Any] | None:
+        places = [folder.parent / name] if "/" in name else [folder / name, folder.parent / LOOKUP[1] / name]
+        return next((read_json(place) for place in places if place.is_file()), None)
+
+    try:
+        return resolve(config, parent)
+    except ConfigProblem as problem:
+        hint = f" Parents are looked up in {folder}; --configs-dir names another folder." if problem.missing else ""
+        raise Refused(400, f"{path} cannot be used", f"{problem}{hint}") from problem
+
+
+def ready_made(path: Path, configs_dir: Path | None = None) -> list[dict[str, Any]]:
+    """Assignments from a file: configs, or objects that hold one as `splitConfig`; each laid over its parents."""
+    content = read_json(path)
+    items = content.get("assignments") if isinstance(content, dict) else content
+    if not isinstance(items, list) or not items or not all(isinstance(item, dict) for item in items):
+        raise Refused(400, f"{path} holds no assignments", "A JSON list of study configs is needed.")
+    configs = [item.get("splitConfig", item) for item in items]
+    if not all(isinstance(config, dict) for config in configs):
+        raise Refused(400, f"{path} holds no assignments", "A JSON list of study configs is needed.")
+    return [laid_over_parents(config, path, configs_dir) for config in configs]

@@ -1,0 +1,145 @@
+"""`goliat-monitoring study create`: from a config to a super study, or to a look at what it would be."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from goliat_monitoring.cli import show
+from goliat_monitoring.cli.configs import ready_made, resolved
+from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
+from goliat_monitoring.study import requirements
+from goliat_monitoring.study.cases import count_cases
+from goliat_monitoring.study.extends import ConfigProblem
+from goliat_monitoring.study.plan import Plan, plan
+from goliat_monitoring.study.preview import FleetProblem, parse_machines, preview
+from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
+from goliat_monitoring.wire.errors import Refused
+
+
+def create(
+    config: Annotated[Path, typer.Argument(help="Study config (JSON).")],
+    name: Annotated[str, typer.Option(help="Unique name of the super study.")] = "",
+    configs_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the configs it extends [./configs, else the folder of CONFIG].")
+    ] = None,
+    split_by: Annotated[str, typer.Option(help=f"{', '.join(STRATEGIES)} [one assignment].", metavar="HOW")] = "",
+    num_splits: Annotated[
+        int | None, typer.Option(help="Assignments for auto, workers for balanced [4].", metavar="N")
+    ] = None,
+    frequency_groups: Annotated[
+        str, typer.Option(help="Groups for custom, in MHz: '5800;3500,2140;450'.", metavar="GROUPS")
+    ] = "",
+    assignments: Annotated[
+        Path | None, typer.Option(help="Instead of a split: JSON list of ready-made configs, one an assignment.")
+    ] = None,
+    priority: Annotated[int, typer.Option(help="Studies with a higher one are worked on first.")] = 0,
+    requires: Annotated[
+        list[str] | None,
+        typer.Option(help="What machines need: 'vram>=24', 'gpu=RTX 4090', 'tag=fast', 'goliat>=1.5'. Repeatable."),
+    ] = None,
+    description: Annotated[str, typer.Option(help="A sentence for people.")] = "",
+    only_preview: Annotated[bool, typer.Option("--preview", help="Only show it; no server is asked.")] = False,
+    fleet: Annotated[
+        list[str] | None, typer.Option(help="With --preview: machines, such as '8x RTX 4090 @0.45'. Repeatable.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="With --preview: euro an hour of any GPU.", min=0)] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a super study of a config: one assignment, or split into many."""
+    try:
+        demand = requirements.parse(requires or [])
+        machines = [machine for text in fleet or [] for machine in parse_machines(text)]
+    except (requirements.RequirementProblem, FleetProblem) as problem:
+        raise Refused(400, "an option cannot be read", str(problem)) from problem
+    if assignments is not None and (split_by or only_preview):
+        raise Refused(
+            400, "ready-made assignments are not split", "leave out --assignments, or --split-by and --preview"
+        )
+    if not name and not only_preview:
+        raise Refused(400, "the super study needs a name", "give it with --name")
+    base = resolved(config, configs_dir)
+    body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
+    if assignments is not None:
+        parts = ready_made(assignments, configs_dir)
+    else:
+        made = _planned(config, base, split_by, num_splits, frequency_groups)
+        if only_preview:
+            _show_preview(made, preview(made, machines, price), as_json=as_json)
+            return
+        for warning in made.warnings:
+            show.problems.print(f"Note: {show.safe(warning)}", markup=False, soft_wrap=True)
+        parts = [it.config for it in made.assignments]
+    if split_by:
+        body["split"] = {"by": split_by, "numSplits": num_splits, "frequencyGroups": frequency_groups or None}
+    else:
+        body["assignments"] = [{"splitConfig": part, "status": "PENDING"} for part in parts]
+    body |= {"priority": priority, "requirements": requires or []}
+    with client(server, token) as api:
+        study = api.post("/api/super-studies", body)
+    if as_json:
+        show.as_json(study)
+        return
+    counted = [_count(part) for part in parts]
+    simulations = f", {sum(number or 0 for number in counted)} simulations" if None not in counted else ""
+    demanded = f", on machines with {demand}" if str(demand) else ""
+    text = f"Created {show.safe(study.get('name'))}: {len(parts)} assignments{simulations}{demanded}."
+    show.console.print(text, markup=False, soft_wrap=True)
+    show.console.print(f"Id {study.get('id')}", markup=False)
+
+
+def _planned(path: Path, base: dict[str, Any], by: str, number: int | None, groups: str) -> Plan:
+    try:
+        return plan(base, SplitRequest(by, number, parse_groups(groups) if groups else ()))
+    except ConfigProblem as problem:
+        raise Refused(400, f"{path} cannot be used", str(problem)) from problem
+    except SplitProblem as problem:
+        raise Refused(400, f"{path} cannot be split this way", str(problem)) from problem
+
+
+def _show_preview(made: Plan, shown: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(shown)
+        return
+    show.table(
+        ("#", "Assignment", "Simulations", "Hours"),
+        (
+            (it["index"], it["label"], it["simulations"], f"{it['weight'] / 3600:.2f}")
+            for it in shown["assignments"]
+        ),
+        "No assignments.",
+    )  # fmt: skip
+    count = len(made.assignments)
+    show.console.print(
+        f"\n{count} assignment{'s' if count > 1 else ''}, {shown['order']}. {shown['totalSimulations']} simulations, "
+        f"each in exactly one assignment. {shown['totalWeight'] / 3600:.2f} hours on one typical GPU, predicted.\n",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    show.table(
+        ("GPU", "Hours", "Euro"),
+        ((gpu, f"{hours:.1f}", _money(shown["euro"].get(gpu))) for gpu, hours in shown["hours"].items()),
+        "",
+    )
+    done = shown["fleet"]
+    cost = f" for {_money(done['euro'])} euro" if done["euro"] is not None else ""
+    count = len(done["machines"])
+    show.console.print(
+        f"\n{count} machine{'s' if count > 1 else ''}: done after {done['finishHours']:.2f} hours{cost}, "
+        f"{done['finishOverIdeal']:.2f} times the ideal.",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    for warning in shown["warnings"]:
+        show.console.print(f"Note: {show.safe(warning)}", markup=False, soft_wrap=True)
+
+
+def _money(euro: float | None) -> str:
+    return "" if euro is None else f"{euro:.2f}"
+
+
+def _count(config: dict[str, Any]) -> int | None:
+    try:
+        return count_cases(config)
+    except ConfigProblem:
+        return None

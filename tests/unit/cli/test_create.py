@@ -1,0 +1,139 @@
+"""`study create`: what it sends, what a preview shows, and how refusals read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.unit.cli.test_commands import CONFIG, STUDY_ID, Server, call, server
+
+__all__ = ["server"]
+TWO = CONFIG | {"frequencies_mhz": [700, 2450]}
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A project folder with a config whose parent lies in `configs`."""
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "base.json").write_text(json.dumps(TWO))
+    child = tmp_path / "child.json"
+    child.write_text(json.dumps({"extends": "base", "run_tag": "t"}))
+    return child
+
+
+def test_a_split_is_left_to_the_server_and_the_config_is_resolved(server: Server, config: Path) -> None:
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    options = ["--name", "trial", "--configs-dir", str(config.parent / "configs")]
+    more = ["--split-by", "custom", "--frequency-groups", "2450;700", "--priority", "5"]
+    result = call(
+        server, "study", "create", str(config), *options, *more, "--requires", "vram>=24", "--requires", "tag=fast"
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "2 assignments, 4 simulations, on machines with vram>=24, tag=fast" in result.stdout
+    sent = server.asked[0][2]
+    assert sent["baseConfig"] == TWO | {"run_tag": "t"}
+    assert "assignments" not in sent
+    assert sent["split"] == {"by": "custom", "numSplits": None, "frequencyGroups": "2450;700"}
+    assert (sent["priority"], sent["requirements"]) == (5, ["vram>=24", "tag=fast"])
+
+
+def preview(server: Server, config: Path, *options: str) -> Any:
+    result = call(
+        server, "study", "create", str(config), "--configs-dir", str(config.parent / "configs"), "--preview", *options
+    )
+    assert result.exit_code == 0, result.stderr
+    assert not server.asked
+    return json.loads(result.stdout) if "--json" in options else result.stdout
+
+
+def test_a_preview_as_json_asks_no_server(server: Server, config: Path) -> None:
+    shown = preview(server, config, "--split-by", "freq_x_pol", "--json", "--fleet", "2x RTX 4090 @0.5")
+    assert [it["label"] for it in shown["assignments"]] == ["700 MHz", "2450 MHz"]
+    assert shown["totalSimulations"] == 4
+    assert shown["exactCover"] is True
+    assert len(shown["fleet"]["machines"]) == 2
+    assert shown["fleet"]["euro"] > 0
+
+
+def test_a_preview_as_a_table(server: Server, config: Path) -> None:
+    text = preview(server, config, "--split-by", "balanced", "--num-splits", "2", "--price", "0.5")
+    assert "longest first" in text
+    assert "4 simulations, each in exactly one assignment" in text
+    assert "RTX 4090" in text
+    assert "2 machines: done after" in text
+    assert "1 assignment, study order." in preview(server, config)
+
+
+def test_a_preview_shows_notes(server: Server, config: Path) -> None:
+    config.write_text(json.dumps({"extends": "base", "use_web": False}))
+    assert "Note: use_web was off" in preview(server, config, "--split-by", "phantom")
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    result = call(
+        server, "study", "create", str(config), "--configs-dir", str(config.parent / "configs"), "--name", "trial"
+    )
+    assert "use_web was off" in result.stderr
+    assert server.asked[0][2]["assignments"][0]["splitConfig"]["use_web"] is True
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--split-by", "direction"], "combines all directions"),
+        (["--split-by", "auto", "--num-splits", "7"], "nearest numbers that can be met: 4"),
+        (["--split-by", "scenario"], "near-field"),
+        (["--split-by", "custom", "--frequency-groups", "700,x"], "cannot be read"),
+        (["--split-by", "custom"], "needs frequency groups"),
+        (["--requires", "ram>64"], "vram>=24"),
+        (["--fleet", "@1", "--preview"], "no part of a fleet"),
+        (["--assignments", "x.json", "--split-by", "auto"], "not split"),
+        (["--configs-dir", "/nowhere/at/all"], "is no folder"),
+        ([], "needs a name"),
+    ],
+)
+def test_refusals_are_one_line(server: Server, config: Path, options: list[str], said: str) -> None:
+    if said != "needs a name":
+        options = ["--name", "x", *options]
+    (config.parent / "configs" / "base.json").write_text(json.dumps(TWO | {"auto_induced": {"enabled": True}}))
+    folder = [] if "--configs-dir" in options else ["--configs-dir", str(config.parent / "configs")]
+    result = call(server, "study", "create", str(config), *folder, *options)
+    assert result.exit_code == 1
+    assert said in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not server.asked
+
+
+def test_a_missing_parent_is_named_with_the_folder_that_was_searched(server: Server, config: Path) -> None:
+    (config.parent / "configs" / "base.json").unlink()
+    # Beside the child is not where GOLIAT looks.
+    (config.parent / "base.json").write_text(json.dumps(TWO))
+    folder = config.parent / "configs"
+    result = call(server, "study", "create", str(config), "--name", "x", "--configs-dir", str(folder))
+    assert result.exit_code == 1
+    assert "'base.json' (extended by the config) is missing" in result.stderr
+    assert f"looked up in {folder}" in result.stderr
+    defaults = config.parent / "goliat" / "config" / "defaults"
+    defaults.mkdir(parents=True)
+    (defaults / "base.json").write_text(json.dumps(TWO))
+    assert preview(server, config, "--json")["totalSimulations"] == 4
+
+
+def test_a_name_that_is_taken_offers_the_next(server: Server, config: Path) -> None:
+    answer = {"error": "a super study named 'x' exists", "details": "use another name, such as 'x-2'", "free": "x-2"}
+    server.say("POST", "/api/super-studies", answer, 409)
+    result = call(
+        server, "study", "create", str(config), "--name", "x", "--configs-dir", str(config.parent / "configs")
+    )
+    assert result.exit_code == 1
+    assert "'x-2'" in result.stderr
+
+
+def test_ready_made_assignments_are_resolved_too(server: Server, config: Path) -> None:
+    parts = config.parent / "parts.json"
+    parts.write_text(json.dumps([{"extends": "base", "phantoms": ["duke"]}, {"extends": "base", "phantoms": ["ella"]}]))
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    folder = str(config.parent / "configs")
+    options = ["--name", "trial", "--assignments", str(parts), "--configs-dir", folder]
+    assert call(server, "study", "create", str(config), *options).exit_code == 0
+    sent = [it["splitConfig"] for it in server.asked[0][2]["assignments"]]
+    assert sent == [TWO | {"phantoms": ["duke"]}, TWO | {"phantoms": ["ella"]}]
