@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from goliat_monitoring.study.cases import Case, count_cases, enumerate_cases
-from goliat_monitoring.study.extends import ConfigProblem, resolve
+from goliat_monitoring.study.extends import ConfigProblem, find_in, resolve
 from goliat_monitoring.study.plan import Plan, cover_fault, plan
 from goliat_monitoring.study.schedule import makespan
 from goliat_monitoring.study.split import (
@@ -425,6 +425,16 @@ def test_balanced_on_the_published_far_field_study(workers: int, most: float) ->
     assert ratio(made, workers) <= most
     assert not made.warnings
     check(config, made)
+
+
+def test_the_example_campaign_is_that_study() -> None:
+    examples = TRACES.parents[2] / "examples"
+    files = {path.name: json.loads(path.read_text()) for path in examples.glob("*.json")}
+    config = resolve(files["far_field_campaign.json"], find_in(files))
+    assert keys(config) == keys(published(FAR))
+    assert [it.weight for it in split(config, "balanced", 12).assignments] == pytest.approx(
+        [it.weight for it in split(published(FAR), "balanced", 12).assignments]
+    )
 
 
 def test_balanced_makes_no_more_parts_than_it_needs() -> None:
