@@ -107,11 +107,11 @@ def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[P
         found.append("All phases are off in execution_control: nothing will run.")
     elif not wanted.do_extract:
         found.append("do_extract is off: there will be no results to collect.")
-    if config.get("detuning_config"):
-        found.append(
-            f"The detuning table {str(config['detuning_config'])!r:.80} is not sent along: "
-            "every machine needs it, at that path from its configs folder."
-        )
+    table = f"The detuning table {str(config.get('detuning_config'))!r:.80}"
+    if config.get("detuning_config") and config.get("detuning_enabled"):
+        found.append(f"{table} is not sent along: every machine needs it, at that path from its configs folder.")
+    if config.get("detuning_config") and config.get("detuning_write_during_calibration"):
+        found.append(f"{table} is written by every machine for its own assignments, and is not collected.")
     if space.auto_induced:
         jobs = len(space.whole.phantoms) * len(space.whole.frequencies)
         found.append(f"auto_induced adds {jobs} jobs after the simulations; they are in no count and no prediction.")

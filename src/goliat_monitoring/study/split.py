@@ -220,11 +220,12 @@ def _balanced(space: Space, request: SplitRequest) -> Parts:
     balance = balanced(space, workers, MAX_PARTS)
     if balance.ratio <= PROMISED:
         return Parts(balance.parts, [])
-    why = (
-        "its blocks of one phantom at one frequency cannot be cut, because auto_induced combines each of them"
-        if space.auto_induced
-        else "its simulations are too few or too unequal"
-    )
+    if space.auto_induced:
+        why = "its blocks of one phantom at one frequency cannot be cut, because auto_induced combines each of them"
+    elif len(balance.parts) == MAX_PARTS:
+        why = f"more than {MAX_PARTS} assignments would be needed"
+    else:
+        why = "its simulations are too few or too unequal"
     return Parts(
         balance.parts,
         [f"{workers} workers finish {balance.ratio:.2f} times later than ideal: {why}. Fewer workers would do."],

@@ -319,6 +319,32 @@ def test_g3_angles_that_names_would_cut_off_are_refused() -> None:
     check(config, made)
 
 
+def test_the_published_family_of_auto_induced_studies() -> None:
+    """What its configs hold of the lists that count, on three levels."""
+    directions = {"theta_values": [90], "phi_values": [90, 150, 210, 270]}
+    base = far(phantoms=FOUR, **INDUCED, use_web=False)
+    del base["frequencies_mhz"]
+    base["far_field_setup"]["environmental"] = {"spherical_tessellation": directions, "polarizations": ["theta"]}
+    files = {"base_config.json": {"use_web": True}, "FR3_base.json": {"extends": "base_config.json", **base}}
+    at_11 = resolve({"extends": "FR3_base.json", "frequencies_mhz": [11000]}, find_in(files))
+    made = split(at_11, "phantom")
+    assert sum(it.simulations for it in made.assignments) == 16
+    assert any("adds 4 jobs" in it for it in made.warnings)
+    assert any("use_web was off" in it for it in made.warnings)
+    with pytest.raises(SplitProblem, match="combines"):
+        split(at_11, "direction")
+    own = {"spherical_tessellation": None, "incident_directions": ["y_neg", "z_pos", "z_neg"]}
+    tier1: Config = {
+        "extends": "FR3_base.json", "phantoms": ["thelonious"], "frequencies_mhz": [7000],
+        "auto_induced": {"enabled": False}, "far_field_setup": {"environmental": own},
+    }  # fmt: skip
+    made = split(resolve(tier1, find_in(files)), "direction")
+    assert [it.label for it in made.assignments] == ["y_neg", "z_pos", "z_neg"]
+    assert count_cases(resolve({"extends": "FR3_base.json"}, find_in(files))) == 0
+    with pytest.raises(SplitProblem, match="frequencies_mhz is missing"):
+        split(resolve({"extends": "FR3_base.json"}, find_in(files)), "phantom")
+
+
 @pytest.mark.parametrize("by", ["", "phantom", "direction", "balanced"])
 def test_g4_reporting_is_on_in_every_assignment(by: str) -> None:
     base = far(use_web=False, use_gui=False)
@@ -379,7 +405,13 @@ def test_what_runs_nothing_is_left_out_and_said() -> None:
 @pytest.mark.parametrize(
     ("config", "by", "number", "text"),
     [
-        (far(detuning_config="d.json"), "", None, "d.json"),
+        (far(detuning_config="d.json", detuning_enabled=True), "", None, "'d.json' is not sent along"),
+        (
+            far(detuning_config="d.json", detuning_write_during_calibration=True),
+            "",
+            None,
+            "is written by every machine",
+        ),
         (
             far(execution_control={"do_setup": False, "do_run": False, "do_extract": False}),
             "",
