@@ -6,18 +6,33 @@ from typing import Any
 
 import pytest
 
+from goliat_monitoring.store.engine import sqlite_url
+from goliat_monitoring.store.migrate import migrate
 from tests.support.app import App, in_app
+from tests.support.postgres import new_database
 from tests.support.server import ServerProcess
 
 AppTest = Callable[[App], Awaitable[None]]
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with the newest schema; each test that asks runs on both kinds."""
+    if request.param == "postgresql":
+        with new_database() as url:
+            yield url
+    else:
+        url = sqlite_url(tmp_path)
+        migrate(url)
+        yield url
+
+
 @pytest.fixture
-def with_app(tmp_path: Path) -> Callable[..., None]:
+def with_app(tmp_path: Path, database_url: str) -> Callable[..., None]:
     """Runs an asynchronous function of an `App`; further arguments are settings."""
 
     def run(test: AppTest, **options: Any) -> None:
-        in_app(tmp_path / "data", test, **options)
+        in_app(tmp_path / "data", test, **{"database_url": database_url, **options})
 
     return run
 

@@ -2,17 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import pytest
 from sqlalchemy import Connection, Row, Table, select
 
 from goliat_monitoring.store import agents, studies, sweep, tables
-from goliat_monitoring.store.database import Database, sqlite_url
+from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.ingest.batches import AgentBatch
 from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
-from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
@@ -117,10 +115,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    url = sqlite_url(tmp_path)
-    migrate(url)
-    database = Database(url)
+def house(database_url: str) -> Iterator[House]:
+    database = Database(database_url)
     database.start()
     yield House(database)
     database.close()

@@ -1,17 +1,20 @@
 """The schema: from nothing, from the revision before, and as the code's tables say."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, select, text
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.migrate import config_for, current_revision, differences, migrate
+from goliat_monitoring.store.read.logs import read_log
 from goliat_monitoring.wire.errors import Refused
+from tests.support.postgres import new_database
 
 
 @contextmanager
@@ -54,8 +57,67 @@ def test_from_nothing_gives_the_tables_of_the_code(tmp_path: Path) -> None:
         assert set(shape(migrated)) == set(tables.metadata.tables)
 
 
-def test_each_revision_leads_to_the_next(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path)
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a database without tables."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path)
+        return
+    with new_database(migrated=False) as url:
+        yield url
+
+
+def test_nothing_is_left_to_migrate(empty: str) -> None:
+    migrate(empty)
+    with opened(empty) as connection:
+        assert differences(connection) == []
+
+
+def test_what_the_first_revision_held_is_there_after_the_second(empty: str) -> None:
+    migrate(empty, "0001")
+    line = json.dumps([[5, "info", "status", "numbered"]]).encode()
+    with opened(empty) as connection:
+        for sql, values in (
+            ("INSERT INTO workers (id, kind, last_seen, created_at) VALUES ('w', 'agent', 1, 1)", {}),
+            (
+                (
+                    "INSERT INTO runs (id, worker_id, kind, state, claimed_at, lease_until, line_count) "
+                    "VALUES ('r', 'w', 'agent', 'running', 1, 1, 1)"
+                ),
+                {},
+            ),
+            (
+                (
+                    "INSERT INTO log_tail (run_id, first_line, count, first_sender_at, last_sender_at, received_at, body) "
+                    "VALUES ('r', 1, 1, 5, 5, 6, :body)"
+                ),
+                {"body": line},
+            ),
+            (
+                (
+                    "INSERT INTO log_window (run_id, received_at, sender_at, sequence, position, level, source, text) "
+                    "VALUES ('r', 8, 7, 3, 2, 'error', 'status', 'waiting')"
+                ),
+                {},
+            ),
+            ("INSERT INTO samples (run_id, received_at, sender_at, body) VALUES ('r', 9, 4, :body)", {"body": "{}"}),
+            ("INSERT INTO samples (run_id, received_at, sender_at, body) VALUES ('r', 9, 4, :body)", {"body": "[]"}),
+        ):
+            connection.execute(text(sql), values)
+    migrate(empty)
+    with opened(empty) as connection:
+        page = read_log(connection, "r")
+        assert [(shown.n, shown.level, shown.text) for shown in page.lines] == [
+            (1, "info", "numbered"),
+            (None, "error", "waiting"),
+        ]
+        run = connection.execute(select(tables.runs)).one()
+        assert run.tail_size == len(line)
+        assert [tuple(row) for row in connection.execute(select(tables.samples))] == [("r", "vitals", 0, 4, 9, "[]")]
+
+
+def test_each_revision_leads_to_the_next(empty: str) -> None:
+    url = empty
     revisions = [script.revision for script in ScriptDirectory.from_config(config_for()).walk_revisions()][::-1]
     for revision in revisions:
         assert migrate(url, revision) == revision

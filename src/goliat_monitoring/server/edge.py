@@ -55,6 +55,8 @@ class Edge:
             if method == "OPTIONS" and call.cors and "access-control-request-method" in headers:
                 await call.answer(204, b"", CORS_HEADERS)
                 return
+            if "\x00" in path:
+                raise Refused(404, "no such address", f"{method} {path!r}")
             principal = await self._gate.admit(method, path, headers)
             if method == "POST":
                 client = scope.get("client") or ("",)

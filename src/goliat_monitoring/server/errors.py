@@ -12,7 +12,7 @@ from litestar.exceptions import (
     SerializationException,
     ValidationException,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from goliat_monitoring.wire.errors import Refused
 
@@ -41,6 +41,8 @@ def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # no
         case HTTPException() if problem.status_code < 500:
             status = 400 if problem.status_code == 422 else problem.status_code
             return Refused(status, _WORDS.get(status, "the request cannot be served"), problem.detail)
+        case DataError():
+            return Refused(400, "the request holds what the database cannot store", str(problem.orig).strip())
         case OperationalError():
             log.error("database failed", method=method, path=path, problem=str(problem.orig))
             return Refused(503, "the database does not answer", "nothing was kept; try again in a few seconds")
