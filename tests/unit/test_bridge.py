@@ -1,5 +1,6 @@
 """The bridge of a study: what it sends, in what order, how often, and what happens when nobody takes it."""
 
+import base64
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -225,6 +226,24 @@ def test_stop_delivers_what_waits(server: Recorder) -> None:
     bridge.enqueue(status("too late"))
     bridge.stop()
     assert server.log_lines() == []
+
+
+def test_lines_that_were_put_together_already_are_numbered_with_the_others() -> None:
+    room = WaitingRoom(100)
+    room.put(status("first"))
+    room.put({"type": "log_batch", "logs": [status("second"), status("third")], "sequence": 7})
+    room.put(status("fourth"))
+    (batch,) = messages_of(room)
+    assert [item["message"] for item in batch["logs"]] == ["first", "second", "third", "fourth"]
+
+
+def test_credentials_of_the_address_become_a_basic_header(server: Recorder, clock: Clock) -> None:
+    bridge = WebGUIBridge(server.url.replace("://", "://goliat:a%2Fb@") + "/", "gpu-7", clock=clock)
+    assert bridge.server_url == server.url
+    bridge.step()
+    (request,) = server.requests
+    scheme, _, rest = request.headers["authorization"].partition(" ")
+    assert (scheme, base64.b64decode(rest)) == ("Basic", b"goliat:a/b")
 
 
 @pytest.mark.parametrize("missing", ["GOLIAT_WEBGUI_ENABLED", "GOLIAT_MONITORING_URL", "GOLIAT_MACHINE_ID", None])

@@ -7,6 +7,7 @@ together and are never dropped while there is room, and of progress only the new
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import os
@@ -18,7 +19,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 # A state that is outdated by the next message of its kind. Between two of other kinds only the last one is sent.
 PROGRESS = ("overall_progress", "stage_progress", "profiler_update", "start_animation", "end_animation")
@@ -49,7 +50,8 @@ class WebGUIBridge:
     """Delivers the messages of one study's GUI to the dashboard.
 
     Args:
-        server_url: base URL of the dashboard; may have a path.
+        server_url: base URL of the dashboard; may have a path, and credentials (`https://any:TOKEN@host`), which become
+            a Basic header as they do in GOLIAT's own bridge.
         machine_id: who this machine is there.
         throttle_hz: most requests a second; heartbeats come on top.
         max_waiting: most lines and messages kept while the dashboard is away; then the oldest go, and a line says how
@@ -66,7 +68,7 @@ class WebGUIBridge:
         max_waiting: int = 50_000,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.server_url = server_url.rstrip("/")
+        self.server_url, self._headers = _address(server_url)
         self.machine_id = machine_id
         self.throttle_interval = 1.0 / throttle_hz
         self.internal_queue = WaitingRoom(max_waiting)
@@ -190,7 +192,7 @@ class WebGUIBridge:
 
     def _post(self, path: str, body: bytes, content_type: str, timeout: float) -> int | None:
         """The status of the answer, or None where there was none."""
-        headers = {"Content-Type": content_type}
+        headers = {"Content-Type": content_type, **self._headers}
         request = urllib.request.Request(self.server_url + path, body, headers, method="POST")  # noqa: S310  # configured
         try:
             with self._opener.open(request, timeout=timeout) as response:
@@ -257,6 +259,10 @@ class WaitingRoom:
         kind = str(message.get("type", ""))
         if kind == "status":
             self._join("log_batch", "log_batch", {}, message, BATCH_ITEMS)
+        elif kind == "log_batch" and isinstance(message.get("logs"), (list, tuple)):
+            # Put together by the caller already: numbered here with the others.
+            for item in message["logs"]:
+                self._join("log_batch", "log_batch", {}, item, BATCH_ITEMS)
         elif kind in RAW_LINES:
             text = str(message.get("message", ""))
             key = (kind, message.get("log_type"), message.get("stream"))
@@ -332,6 +338,21 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
+
+
+def _address(server_url: str) -> tuple[str, dict[str, str]]:
+    """The base URL without credentials, and the header that carries them."""
+    base = server_url.rstrip("/")
+    try:
+        parts = urlsplit(base)
+        userinfo, has_credentials, host = parts.netloc.rpartition("@")
+    except ValueError:  # no address at all: each request will say so
+        return base, {}
+    if not has_credentials:
+        return base, {}
+    user, _, password = userinfo.partition(":")
+    pair = f"{unquote(user)}:{unquote(password)}".encode()
+    return parts._replace(netloc=host).geturl(), {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 def _opener(server_url: str) -> urllib.request.OpenerDirector:
