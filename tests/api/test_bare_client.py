@@ -55,9 +55,13 @@ def test_two_machines_behind_one_id_are_never_merged(with_app: WithApp) -> None:
         assert {worker["hostname"] for worker in await app.get("/api/workers")} == {"alpha", "beta"}
         answer = await app.get("/api/workers/203.0.113.7")
         assert len(answer["ambiguous"]) == 1
-        refused = await app.http.delete("/api/workers/203.0.113.7")
-        assert refused.status_code == 409
-        assert len(refused.json()["ambiguous"]) == 2
+        for refused in (
+            await app.http.delete("/api/workers/203.0.113.7"),
+            await app.http.post("/api/workers", json={"ipAddress": "203.0.113.7", "machineLabel": "left"}),
+        ):
+            assert refused.status_code == 409
+            assert len(refused.json()["ambiguous"]) == 2
+        assert len(await app.get("/api/workers")) == 2
 
     with_app(test)
 
@@ -183,6 +187,9 @@ def test_worker_is_renamed_paused_and_removed_and_its_work_stays(with_app: WithA
         assert changed.json()["wish"] == "paused"
         named = await app.post("/api/workers", {"ipAddress": "m", "hostname": "h", "machineLabel": "Right rack"})
         assert named["machineLabel"] == "Right rack"
+        # As today's dashboard asks: by the machine id alone.
+        again = await app.post("/api/workers", {"ipAddress": "m", "machineLabel": "Middle rack"})
+        assert (again["id"], again["machineLabel"], again["ambiguous"]) == (worker_id, "Middle rack", [])
         refused = await app.http.delete(f"/api/workers/{worker_id}")
         assert refused.status_code == 409
         gone = await app.http.delete(f"/api/workers/{worker_id}", params={"force": "true"})

@@ -41,8 +41,21 @@ def hear_heartbeat(connection: Connection, moment: Moment, beat: Heartbeat, ip: 
 def register(
     connection: Connection, moment: Moment, machine_id: str, hostname: str | None, label: str | None, ip: str
 ) -> str:
-    """Register or rename a bare worker by hand."""
-    worker_id = _hear_bare(connection, moment, machine_id, hostname or "", ip, None, seen=False)
+    """Register or rename a bare worker by hand. Raises `Refused` 409 where several go by that machine id.
+
+    Without a hostname the machine that is known by its id is meant, whatever its hostname: another worker beside it
+    would make its messages ambiguous.
+    """
+    known = _listed(connection, machine_id)
+    if hostname or not known:
+        worker_id = _hear_bare(connection, moment, machine_id, hostname or "", ip, None, seen=False)
+    elif len(known) == 1:
+        worker_id = known[0]
+    else:
+        raise Refused(
+            409, f"{machine_id!r} names {len(known)} workers", "send the hostname too, or use the id of one of them",
+            {"ambiguous": known},
+        )  # fmt: skip
     if label is not None:
         rename(connection, moment, worker_id, label, "person")
     return worker_id
@@ -118,6 +131,16 @@ def remove(connection: Connection, moment: Moment, worker_id: str, *, force: boo
     )
     record(connection, moment.now, "worker_removed", actor=actor, worker_id=worker_id, force=force)
     touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def _listed(connection: Connection, machine_id: str) -> list[str]:
+    """Ids of the workers of that machine id which nobody removed."""
+    table = workers.c
+    return list(
+        connection.execute(
+            select(table.id).where(table.machine_id == machine_id, table.wish != "removed").order_by(table.id)
+        ).scalars()
+    )
 
 
 def _hear_bare(
