@@ -1,5 +1,6 @@
 """`goliat-monitoring agent`."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -16,16 +17,26 @@ def agent(
     token: TokenOption = "",
     state_dir: Annotated[
         Path | None,
-        typer.Option(envvar="GOLIAT_MONITORING_STATE_DIR", help="Where this agent keeps its identity and its runs."),
+        typer.Option(
+            envvar="GOLIAT_MONITORING_STATE_DIR",
+            help="Where this agent keeps its identity and its runs.",
+            show_default="a folder of this user",
+        ),
     ] = None,
     workdir: Annotated[
-        Path | None, typer.Option(envvar="GOLIAT_MONITORING_WORKDIR", help="GOLIAT's project folder [the current one].")
+        Path | None,
+        typer.Option(
+            envvar="GOLIAT_MONITORING_WORKDIR", help="GOLIAT's project folder.", show_default="the current one"
+        ),
     ] = None,
     goliat_command: Annotated[
         str, typer.Option(envvar="GOLIAT_MONITORING_GOLIAT_COMMAND", help="How GOLIAT is started on this machine.")
     ] = "goliat",
     label: Annotated[
-        str, typer.Option(envvar="GOLIAT_MONITORING_LABEL", help="What people call this machine [its host name].")
+        str,
+        typer.Option(
+            envvar="GOLIAT_MONITORING_LABEL", help="What people call this machine.", show_default="its host name"
+        ),
     ] = "",
     tag: Annotated[list[str] | None, typer.Option(help="A word that describes this machine; may be repeated.")] = None,
     once: Annotated[bool, typer.Option("--once", help="End after one run, or when there is no work.")] = False,
@@ -45,4 +56,6 @@ def agent(
         label=label,
         tags=tag or [],
     )
+    # Whoever starts it in a terminal sees that it is enrolled and what it runs.
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     raise typer.Exit(run_agent(settings))

@@ -32,10 +32,9 @@ def list_runs(
         show.as_json(runs)
         return
     show.table(
-        ("Run", "State", "Study", "#", "Worker", "Progress", "Lines", "Claimed"),
+        ("State", "Study", "#", "Worker", "Progress", "Lines", "Claimed", "Id"),
         (
             (
-                it.get("id"),
                 show.state(it.get("state")),
                 it.get("superStudyName"),
                 it.get("index"),
@@ -43,6 +42,7 @@ def list_runs(
                 show.percent(it.get("percent")),
                 it.get("lines"),
                 show.when(it.get("claimedAt")),
+                it.get("id"),
             )
             for it in runs
         ),

@@ -15,9 +15,16 @@ def serve(
             envvar="GOLIAT_MONITORING_HOST", help="Address to listen on; beyond this machine a token is needed."
         ),
     ] = None,
-    port: Annotated[int | None, typer.Option(envvar="GOLIAT_MONITORING_PORT", help="Port [8000].")] = None,
+    port: Annotated[
+        int | None, typer.Option(envvar="GOLIAT_MONITORING_PORT", help="Port.", show_default="8000")
+    ] = None,
     data_dir: Annotated[
-        Path | None, typer.Option(envvar="GOLIAT_MONITORING_DATA_DIR", help="Folder for the database and the results.")
+        Path | None,
+        typer.Option(
+            envvar="GOLIAT_MONITORING_DATA_DIR",
+            help="Folder for the database and the results.",
+            show_default="goliat-monitoring-data",
+        ),
     ] = None,
     database_url: Annotated[
         str | None,

@@ -12,6 +12,9 @@ from rich.text import Text
 
 from goliat_monitoring.wire.lines import plain
 
+ID_WIDTH = 36  # of a UUID
+PIPE_WIDTH = 1000
+
 console = Console(highlight=False)
 problems = Console(stderr=True, highlight=False)
 
@@ -54,10 +57,14 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) 
     """A table, or a sentence where there is nothing to show."""
     grid = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        grid.add_column(column, overflow="fold")
+        # An id is there to be copied: on a narrow terminal the others give way.
+        is_id = column == "Id"
+        grid.add_column(column, overflow="fold", no_wrap=is_id, min_width=ID_WIDTH if is_id else None)
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
-    console.print(grid if grid.row_count else empty)
+    # What reads a pipe wants a line a row, however wide.
+    wide = console if console.is_terminal else Console(file=console.file, width=PIPE_WIDTH, highlight=False)
+    wide.print(grid if grid.row_count else empty)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:

@@ -1,5 +1,6 @@
 """The commands against a server that answers as written here: what they ask for, print and refuse."""
 
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from goliat_monitoring.cli import show
@@ -192,6 +194,21 @@ def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monk
 def test_a_run_is_stopped(server: Server) -> None:
     server.say("POST", "/api/runs/r/stop", {"success": True})
     assert call(server, "run", "stop", "r").exit_code == 0
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_an_id_can_be_copied_from_a_narrow_table(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = io.StringIO()
+    monkeypatch.setattr(show, "console", Console(file=output, width=60, force_terminal=terminal))
+    show.table(("Name", "State", "Stage", "Id"), [("a long name of a study", "RUNNING", "Extracting", STUDY_ID)], "")
+    assert STUDY_ID in output.getvalue()
+    assert terminal or output.getvalue().count("\n") == 2
+
+
+@pytest.mark.parametrize(("command", "said"), [("agent", "its host name"), ("serve", "8000"), ("study create", "one")])
+def test_help_tells_what_is_taken_where_nothing_is_said(command: str, said: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "200"})
+    assert f"[default: ({said}" in result.stdout or f"[default: {said}" in result.stdout
 
 
 def test_hostile_text_cannot_steer_the_terminal() -> None:
