@@ -148,7 +148,13 @@ def test_broken_forms_leave_nothing_behind(with_app: WithApp) -> None:
 def test_reads_never_write(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         study = await app.study()
+        await app.post(f"/api/assignments/{study['assignments'][0]['id']}/claim", {"machineId": "m"})
         await app.lines("m", 0, "one")
+        sent = await app.http.post(
+            f"/api/assignments/{study['assignments'][0]['id']}/results",
+            data={"relativePath": "a"}, files={"files": ("b.txt", b"x")},
+        )  # fmt: skip
+        assert sent.status_code == 200
         await app.pass_time(20)
         run_id = (await app.get("/api/runs"))[0]["id"]
 
@@ -165,9 +171,14 @@ def test_reads_never_write(with_app: WithApp) -> None:
             "/", "/workers", "/studies", "/api/workers", "/api/workers/m", "/api/heartbeat?ipAddress=m",
             "/api/super-studies", f"/api/super-studies/{study['id']}", f"/api/super-studies/{study['id']}/assignments",
             "/api/runs", f"/api/runs/{run_id}", f"/api/runs/{run_id}/log", f"/api/runs/{run_id}/screenshots",
+            f"{study['assignments'][0]['configUrl']}", f"/api/super-studies/{study['id']}/results/list",
+            f"/api/super-studies/{study['id']}/results/file?path=a/b.txt",
+            f"/api/super-studies/{study['id']}/results/download",
         ):  # fmt: skip
             assert (await app.http.get(path)).status_code == 200, path
         assert version() == before
         assert await app.get("/api/events") == events
+        await app.lines("m", 1, "two")
+        assert version() != before, "the version tells of writes"
 
     with_app(test)
