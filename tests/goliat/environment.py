@@ -1,8 +1,8 @@
 """A real GOLIAT to test with: its environment, made once; a project folder; the variables of a run.
 
 The environment lies in `$GOLIAT_MONITORING_TEST_CACHE`, or in `.cache/goliat-1.5.0` of this repository, and is made
-from the default package index, by uv where it is on PATH. A lock makes parallel test runs wait for the one that makes
-it.
+from the default package index, by uv where it is on PATH or this Python is too new for GOLIAT. A lock makes parallel
+test runs wait for the one that makes it.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ def goliat_python() -> Path:
 
     Raises:
         subprocess.CalledProcessError: the packages could not be installed.
-        RuntimeError: this Python is too new for GOLIAT (numpy < 2), and there is no uv to get another one.
+        RuntimeError: this Python is too new for GOLIAT (numpy < 2), and there is no uv to find or get another one.
     """
     folder = Path(os.environ.get("GOLIAT_MONITORING_TEST_CACHE") or REPOSITORY / ".cache" / "goliat-1.5.0")
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,12 +57,16 @@ def goliat_python() -> Path:
 
 
 def _make(target: Path, python: Path) -> None:
+    too_new = sys.version_info >= NEWEST_PYTHON
     uv = shutil.which("uv")
+    if uv is None and too_new:
+        # The one that `make install` brought; where this Python will do, pip honours more ways to name an index.
+        uv = shutil.which("uv", path=str(REPOSITORY / ".uv" / "bin"))
     if uv:
-        interpreter = sys.executable if sys.version_info < NEWEST_PYTHON else "3.12"
+        interpreter = "3.12" if too_new else sys.executable
         subprocess.run([uv, "venv", "--clear", "--python", interpreter, target], check=True)
         subprocess.run([uv, "pip", "install", "--python", python, *REQUIREMENTS], check=True)
-    elif sys.version_info >= NEWEST_PYTHON:
+    elif too_new:
         raise RuntimeError("GOLIAT needs Python 3.12 or older; put uv on PATH, or run the tests with such a Python")
     else:
         venv.create(target, clear=True, with_pip=True)
