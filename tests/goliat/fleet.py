@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import time
@@ -18,6 +19,17 @@ from tests.goliat.environment import PROJECT, base_environment, goliat_python, m
 from tests.support.server import ServerProcess
 
 T = TypeVar("T")
+
+CALLER = re.compile(r" \[\w+\.\w+\]$")
+# What GOLIAT writes into its files and sends to nobody: the logger's own first and last words, and the window's
+# farewell when its bridge is down already.
+FILE_ONLY = (
+    "--- Simulation-specific",
+    "--- Progress logging started",
+    "--- Logging shutdown ---",
+    "All done! You may close this window now.",
+    "Auto-closing GUI in ",
+)
 
 # An agent with intervals that fit a simulation of two seconds. What it does is the same.
 AGENT = """
@@ -196,15 +208,15 @@ def on_disk(workdir: Path) -> dict[str, bytes]:
 
 
 def progress_texts(content: bytes) -> list[str]:
-    """What GOLIAT said, from its own progress log: without time, level and the caller behind it."""
+    """What GOLIAT told its dashboard, from a progress log on disk: without time, level and the caller behind it."""
     texts = []
     for line in content.decode().splitlines():
-        if " - INFO - " not in line and " - WARNING - " not in line and " - ERROR - " not in line:
-            texts.append(line)  # the rest of a message of several lines
-            continue
-        text = line.split(" - ", 2)[2]
-        if not text.startswith("--- Simulation-specific"):
-            texts.append(text.rsplit(" [", 1)[0] if text.endswith("]") else text)
+        if " - INFO - " in line or " - WARNING - " in line or " - ERROR - " in line:
+            text = line.split(" - ", 2)[2]
+        else:
+            text = line  # the rest of a message of several lines
+        if not text.startswith(FILE_ONLY):
+            texts.append(CALLER.sub("", text))
     return [text for text in texts if text.strip()]
 
 

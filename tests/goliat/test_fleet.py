@@ -48,6 +48,16 @@ def assert_log_is_complete(fleet: Fleet, run: dict[str, Any], workdir: Path) -> 
     assert checked == len(run["cases"])
 
 
+def assert_session_log_is_complete(fleet: Fleet, runs: list[dict[str, Any]], workdir: Path) -> None:
+    """Each line of the progress log of each start of GOLIAT in that folder is in the log of its run, in order."""
+    sessions = sorted((workdir / "logs").glob("*.progress.log"), key=lambda file: file.stat().st_mtime)
+    assert len(sessions) == len(runs)
+    for file, run in zip(sessions, sorted(runs, key=lambda run: str(run["claimedAt"])), strict=True):
+        texts = progress_texts(file.read_bytes())
+        assert sum(text.startswith("--- Processing Simulation") for text in texts) == 4
+        assert missing_in_order(texts, fleet.log_lines(run["id"])) is None
+
+
 def test_two_agents_run_a_super_study_of_the_real_goliat(fleet: Fleet, tmp_path: Path) -> None:
     project = make_project(tmp_path / "desk")
     created = subprocess.run(
@@ -90,15 +100,19 @@ def test_two_agents_run_a_super_study_of_the_real_goliat(fleet: Fleet, tmp_path:
     for name in by_worker:
         assert len(shown[name]) > 3, f"{name} showed no progress while it ran: {shown}"
     pictures: dict[str, set[str]] = {}
+    done: dict[Path, list[dict[str, Any]]] = {workdir: [] for workdir in workdirs}
     for part in study["assignments"]:
         (run,) = fleet.runs(part["id"])
         detail = fleet.get(f"/api/runs/{run['id']}")
         workdir = next(w for w in workdirs if w.parent.name == detail["run"]["workerName"])
         assert_log_is_complete(fleet, detail, workdir)
+        done[workdir].append(run)
         pictures.setdefault(detail["run"]["workerName"], set()).update(
             shot["tab"] for shot in fleet.get(f"/api/runs/{run['id']}/screenshots")
         )
     assert pictures == {"win-1": TABS, "win-2": TABS}
+    for workdir, runs in done.items():
+        assert_session_log_is_complete(fleet, runs, workdir)
     assert fleet.goliat_processes() == []
 
 
