@@ -12,6 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from goliat_monitoring.server.alone import address_of
+from goliat_monitoring.wire.errors import Refused
 from tests.support.server import ServerProcess
 from tests.support.studies import new_study
 
@@ -140,6 +142,13 @@ def test_a_claim_whose_asker_left_takes_no_work(start_server: Start) -> None:
         assert http.get("/api/runs").json() == []
 
 
+def test_a_name_of_this_machine_is_an_address_too(start_server: Start) -> None:
+    with start_server(host="localhost").client() as http:
+        assert http.get("/healthz").status_code == 200
+    with pytest.raises(Refused, match="no address"):
+        address_of("no-such-name.invalid")
+
+
 def test_two_servers_never_share_a_folder_or_an_address(start_server: Start) -> None:
     server = start_server()
     command = [sys.executable, "-m", "goliat_monitoring.cli.main", "serve"]
@@ -147,6 +156,7 @@ def test_two_servers_never_share_a_folder_or_an_address(start_server: Start) -> 
         (["--data-dir", str(server.data_dir), "--port", "0"], "data folder"),
         (["--data-dir", str(server.data_dir / "other"), "--port", str(server.port)], "listen"),
         (["--data-dir", str(server.data_dir / "other"), "--host", "0.0.0.0"], "ADMIN_TOKEN"),
+        (["--data-dir", str(server.data_dir / "other"), "--database-url", "oracle://x/y"], "sqlite"),
     ):
         ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode != 0

@@ -26,8 +26,20 @@ def owning(data_dir: Path) -> Iterator[None]:
         yield
 
 
+def address_of(host: str) -> str:
+    """The IP address that `host` stands for on this machine; the web server takes no names. Raises `Refused` 400."""
+    name = host.strip("[]")
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as problem:
+        why = getattr(problem, "strerror", None) or problem
+        raise Refused(400, f"{host} is no address", f"{why}; choose another with --host") from None
+    # localhost is both ::1 and 127.0.0.1: programs that know only one of them know the older.
+    return str(min(found, key=lambda entry: entry[0] != socket.AF_INET)[4][0])
+
+
 def free_port(host: str, port: int) -> int:
-    """`port` if nobody listens there, or any free one for 0. Raises `Refused` 400.
+    """`port` if nobody listens there, or any free one for 0. `host`: an IP address. Raises `Refused` 400.
 
     The web server itself shares its port with whoever wants to listen there too.
     """
@@ -35,7 +47,7 @@ def free_port(host: str, port: int) -> int:
         if sys.platform != "win32":
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a former server left in TIME_WAIT
         try:
-            probe.bind((host.strip("[]"), port))
+            probe.bind((host, port))
         except OSError as problem:
             raise Refused(
                 400, f"cannot listen on {host}:{port}", f"{problem.strerror}; choose another with --host or --port"

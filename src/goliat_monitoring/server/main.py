@@ -12,24 +12,38 @@ from granian.constants import HTTPModes, Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
-from goliat_monitoring.server.alone import free_port, owning
+from goliat_monitoring.server.alone import address_of, free_port, owning
 from goliat_monitoring.server.app import create_app
 from goliat_monitoring.server.settings import Settings
+from goliat_monitoring.wire.errors import Refused
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; what was accepted by then is committed. Raises `Refused` if it cannot start."""
     configure_logs(settings.log_level)
+    address = address_of(settings.host)
     with owning(settings.data_dir):
-        asyncio.run(_serve(settings, free_port(settings.host, settings.port)))
+        try:
+            asyncio.run(_serve(settings, address, free_port(address, settings.port)))
+        except BaseExceptionGroup as group:
+            # The framework wraps what stops its start.
+            if (refused := _only_refusal(group)) is None:
+                raise
+            raise refused from None
 
 
-async def _serve(settings: Settings, port: int) -> None:
+def _only_refusal(problem: BaseException) -> Refused | None:
+    while isinstance(problem, BaseExceptionGroup) and len(problem.exceptions) == 1:
+        problem = problem.exceptions[0]
+    return problem if isinstance(problem, Refused) else None
+
+
+async def _serve(settings: Settings, address: str, port: int) -> None:
     app = create_app(settings)
     async with Lifespan(app):
         server = Server(
             app,
-            address=settings.host.strip("[]"),
+            address=address,
             port=port,
             interface=Interfaces.ASGINL,
             http=HTTPModes.auto,
@@ -47,7 +61,7 @@ async def _serve(settings: Settings, port: int) -> None:
         for name in (signal.SIGINT, signal.SIGTERM):
             with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
                 loop.add_signal_handler(name, stop)
-        announced = asyncio.create_task(_announce(settings.host.strip("[]"), port))
+        announced = asyncio.create_task(_announce(address, port))
         try:
             await server.serve()
         finally:
