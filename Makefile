@@ -43,4 +43,5 @@ system-packages: ## Install what the tests need from the distribution (Chromium,
 	@tools/system-packages
 
 clean: ## Remove what install and demo made
+	@if [ -f demo-data/processes.json ] && [ -x $(BIN)/python ]; then $(BIN)/python -m goliat_monitoring.cli.main demo --stop; fi
 	rm -rf .venv .uv demo-data
