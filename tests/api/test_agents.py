@@ -55,6 +55,23 @@ def test_a_whole_run(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_the_server_sets_the_pace(with_app: WithApp) -> None:
+    """A heartbeat every 5 s, and a question for work every 10 s where the answer is not held open."""
+
+    async def test(app: App) -> None:
+        agent = await app.agent()
+        again = wire.OpenSession(agent.fingerprint, wire.Facts(), app.clock.now)
+        opened = (await agent.call("POST", "session", again)).json()
+        assert (opened["heartbeatS"], opened["askS"]) == (5, 10)
+        beat = await agent.call("POST", "heartbeat", wire.Beat(opened["sessionId"], app.clock.now))
+        assert beat.json()["nextS"] == 5
+        asked = await agent.call("POST", "claim", wire.Claim(opened["sessionId"], 0))
+        assert asked.json()["nextS"] == 10
+        assert "job" not in asked.json()
+
+    with_app(test)
+
+
 def test_a_batch_with_a_hole_is_refused_and_says_what_is_next(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         await app.study()
