@@ -174,8 +174,12 @@ def test_07_results_and_screenshots_arrive_and_the_end_is_seen_everywhere(
     screen: Screen, server: Server, scene: Scene
 ) -> None:
     run, overview = screen.open(f"/runs/{scene.run}"), screen.open("/")
-    mark(run)
-    mark(overview)
+    worker, study = screen.open(f"/workers/{scene.worker}"), screen.open(f"/studies/{scene.study}")
+    pages = (run, overview, worker, study)
+    for page in pages:
+        mark(page)
+    expect(worker.locator("main")).to_contain_text("Running")
+    expect(study.locator("main")).not_to_contain_text("Failed")
     path = "far_field/thelonious/700MHz/environmental_x_pos_theta"
     answer = server.api.post(
         f"/api/assignments/{scene.assignments[0]['id']}/results",
@@ -202,10 +206,10 @@ def test_07_results_and_screenshots_arrive_and_the_end_is_seen_everywhere(
     run.get_by_role("link", name="First error").click()
     expect(run.locator("#log li.here")).to_contain_text("material 'Skin' is missing")
     expect(overview.locator(f"#w-{scene.worker}")).to_contain_text("Error")
-    study = screen.open(f"/studies/{scene.study}")
+    expect(worker.locator("main")).to_contain_text("Error")
+    expect(study.locator("main")).to_contain_text("Failed")
     expect(study.locator("table").first).to_contain_text("1 / 2")
-    assert unreloaded(run)
-    assert unreloaded(overview)
+    assert all(unreloaded(page) for page in pages)
 
 
 def test_08_numbers_are_links(screen: Screen) -> None:
