@@ -1,6 +1,7 @@
 """The demo's verdict: nothing missing, nothing altered, nothing twice."""
 
 import json
+import signal
 import subprocess
 import sys
 import zipfile
@@ -9,12 +10,14 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from goliat_monitoring.agent.uploads import Uploads
 from goliat_monitoring.cli.client import Client
-from goliat_monitoring.cli.demo import plan
+from goliat_monitoring.cli.demo import command, plan
 from goliat_monitoring.cli.demo.check import check
 from goliat_monitoring.cli.demo.fleet import Fleet
+from goliat_monitoring.cli.main import app
 from goliat_monitoring.study.cases import Case, enumerate_cases
 
 Files = dict[str, bytes]
@@ -84,6 +87,27 @@ def test_whatever_is_wrong_is_said(tmp_path: Path, change: Callable[[Files], obj
     found = verdict(tmp_path, received)
     assert len(found) == len(said)
     assert all(part in text for part, text in zip(said, found, strict=True))
+
+
+def test_a_missing_result_is_an_exit_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[str] = []
+
+    def start(_fleet: Fleet, name: str, *_arguments: str, **_environment: str) -> int:
+        started.append(name)
+        return 1
+
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    monkeypatch.setattr(Fleet, "start", start)
+    for step in ("_wait_until_ready", "_watch"):
+        monkeypatch.setattr(command, step, lambda *_: None)
+    monkeypatch.setattr(Client, "post", lambda *_: {"id": "s"})
+    monkeypatch.setattr(command, "SETTLE_S", 0.0)
+    for wrong, code in (([], 0), (["x has no sar_results.json"], 1)):
+        monkeypatch.setattr(command, "check", lambda *_, wrong=wrong: wrong)
+        ended = CliRunner().invoke(app, ["demo", "--exit", "--port", "0", "--folder", str(tmp_path / "demo")])
+        assert ended.exit_code == code, ended.output
+        assert ("has no sar_results.json" in ended.output) == bool(code)
+    assert started == ["server", "gpu-1", "gpu-2", "gpu-3"] * 2
 
 
 def test_the_plan_covers_24_simulations_in_six_assignments() -> None:

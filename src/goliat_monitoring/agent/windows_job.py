@@ -1,6 +1,8 @@
 """Windows job objects: the group that GOLIAT's processes cannot leave, and that does not die with the agent.
 
-The job has a name, so that a restarted agent opens it again. It has no kill-on-close limit: GOLIAT outlives its agent.
+It has no kill-on-close limit: GOLIAT outlives its agent. It has a name, by which the agent that made it finds it.
+Windows forgets the name with the last handle, so an agent that took GOLIAT over ends the processes that it finds by
+their marks.
 """
 
 import sys
