@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-DEFAULT_SERVER = "http://127.0.0.1:8000"
 MIB = 1024 * 1024
 
 
@@ -92,11 +91,6 @@ def parse_command(text: str, *, windows: bool | None = None) -> list[str]:
     if not words or not words[0]:
         raise ValueError("the GOLIAT command is empty")
     return words
-
-
-def default_server(environ: Mapping[str, str] = os.environ) -> str:
-    """`GOLIAT_MONITORING_URL`, else the server on this machine."""
-    return environ.get("GOLIAT_MONITORING_URL", "").rstrip("/") or DEFAULT_SERVER
 
 
 def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from goliat_monitoring.agent.settings import default_server, default_state_dir, parse_command
+from goliat_monitoring.agent.settings import default_state_dir, parse_command
 
 
 @pytest.mark.parametrize(
@@ -25,11 +25,6 @@ def test_a_command_is_split_as_its_system_does(text: str, windows: bool, words: 
 def test_no_command_is_an_error(text: str) -> None:
     with pytest.raises(ValueError, match=r"empty|quotation"):
         parse_command(text, windows=False)
-
-
-def test_the_server_may_come_from_the_environment() -> None:
-    assert default_server({"GOLIAT_MONITORING_URL": "https://monitor.example/"}) == "https://monitor.example"
-    assert default_server({}) == "http://127.0.0.1:8000"
 
 
 def test_the_state_dir_is_the_users_own() -> None:

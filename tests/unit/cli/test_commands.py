@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner, Result
 
+from goliat_monitoring.agent.settings import AgentSettings
 from goliat_monitoring.cli import show
 from goliat_monitoring.cli.main import app
 
@@ -194,6 +196,37 @@ def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monk
 def test_a_run_is_stopped(server: Server) -> None:
     server.say("POST", "/api/runs/r/stop", {"success": True})
     assert call(server, "run", "stop", "r").exit_code == 0
+
+
+@pytest.mark.parametrize("by", ["options", "environment"])
+def test_an_agent_is_told_by_options_or_by_the_environment(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {
+        "URL": "https://monitor.example/x/", "TOKEN": "t", "STATE_DIR": str(tmp_path), "WORKDIR": str(tmp_path / "w"),
+        "GOLIAT_COMMAND": "py -m cli", "LABEL": "gpu-7",
+    }  # fmt: skip
+    heard: list[AgentSettings] = []
+
+    def run(settings: AgentSettings) -> int:
+        heard.append(settings)
+        return 0
+
+    monkeypatch.setattr("goliat_monitoring.cli.agent.run_agent", run)
+    monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
+    arguments, environment = ["agent", "--once"], {}
+    for name, value in told.items():
+        if by == "options":
+            arguments += ["--" + name.replace("URL", "server").lower().replace("_", "-"), value]
+        else:
+            environment[f"GOLIAT_MONITORING_{name}"] = value
+    assert CliRunner().invoke(app, arguments, env=environment).exit_code == 0
+    assert heard == [
+        AgentSettings(
+            server="https://monitor.example/x", token="t", state_dir=tmp_path, workdir=tmp_path / "w",
+            goliat_command=["py", "-m", "cli"], label="gpu-7", once=True,
+        )
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("terminal", [True, False])
