@@ -213,6 +213,21 @@ def test_a_low_disk_claims_nothing(server: ServerProcess, agents: Agents) -> Non
     other.wait()
 
 
+def test_the_id_of_the_machine_is_honoured_and_kept(server: ServerProcess, agents: Agents) -> None:
+    (assignment,) = server.create(GOOD)
+    agent = agents(server, once=True, environment={"GOLIAT_MACHINE_ID": "10.0.0.77"})
+    agent.start()
+    assert agent.wait() == 0, agent.text()
+    assert server.run(assignment)["workerId"] == "10.0.0.77"
+    assert server.get("/api/workers/10.0.0.77")["worker"]["machineLabel"] == "10.0.0.77"
+    # What is in the state dir stays true when the variable is gone.
+    del agent.settings["environment"]
+    (again,) = server.create(GOOD)
+    agent.start()
+    assert agent.wait() == 0, agent.text()
+    assert server.run(again)["workerId"] == "10.0.0.77"
+
+
 def test_two_agents_do_not_share_a_state_dir(server: ServerProcess, agents: Agents) -> None:
     agent = agents(server)
     agent.start()
