@@ -23,7 +23,9 @@ def create(
     configs_dir: Annotated[
         Path | None, typer.Option(help="Folder of the configs it extends [./configs, else the folder of CONFIG].")
     ] = None,
-    split_by: Annotated[str, typer.Option(help=f"{', '.join(STRATEGIES)} [one assignment].", metavar="HOW")] = "",
+    split_by: Annotated[
+        str, typer.Option(help=f"{', '.join(STRATEGIES)}.", metavar="HOW", show_default="one assignment")
+    ] = "",
     num_splits: Annotated[
         int | None, typer.Option(help="Assignments for auto, workers for balanced [4].", metavar="N")
     ] = None,
