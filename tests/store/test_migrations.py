@@ -88,8 +88,8 @@ def test_what_the_first_revision_held_is_there_after_the_second(empty: str) -> N
             ),
             (
                 (
-                    "INSERT INTO log_tail (run_id, first_line, count, first_sender_at, last_sender_at, received_at, body) "
-                    "VALUES ('r', 1, 1, 5, 5, 6, :body)"
+                    "INSERT INTO log_tail (run_id, first_line, count, first_sender_at, last_sender_at, received_at, "
+                    "body) VALUES ('r', 1, 1, 5, 5, 6, :body)"
                 ),
                 {"body": line},
             ),

