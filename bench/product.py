@@ -1,0 +1,65 @@
+"""The server under load: started as a user starts it, and asked afterwards what it holds."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench.processes import Usage
+from tests.support.server import ServerProcess
+
+# Bare lines are numbered when this window has passed over them, so that numbering is part of what is measured.
+REORDER_WINDOW_S = 1
+LINES = 10
+
+
+class Wrong(Exception):
+    """The server does not hold what it acknowledged: a fast wrong answer is no figure."""
+
+
+@contextmanager
+def product(folder: Path, **options: object) -> Iterator[ServerProcess]:
+    """`goliat-monitoring serve` on `folder`; ended with its block. `options` are settings."""
+    server = ServerProcess(folder, reorder_window_s=REORDER_WINDOW_S, log_level="warning", **options)
+    try:
+        yield server
+        server.stop()
+    finally:
+        server.close()
+
+
+def usage_of(server: ServerProcess) -> Usage:
+    """What the server's process uses from now on."""
+    assert server.process is not None  # noqa: S101 - it was started
+    return Usage(server.process.pid)
+
+
+def line_counts(server: ServerProcess) -> dict[str, int]:
+    """Numbered lines of the newest 1,000 runs."""
+    with server.client() as http:
+        answer = http.get("/api/runs", params={"limit": 1000})
+        answer.raise_for_status()
+        runs: list[dict[str, Any]] = answer.json()
+    return {str(run["id"]): int(run["lines"]) for run in runs}
+
+
+def drained(server: ServerProcess, before: int, acknowledged: int, connections: int, patience: float = 120.0) -> float:
+    """Wait until every acknowledged line has its number; return the seconds that took.
+
+    Each acknowledged request brought ten lines; one more per connection may have been under way when the load stopped.
+    Raises `Wrong` when lines are missing, or when there are more than were sent.
+    """
+    began = changed = time.monotonic()
+    least, most = before + LINES * acknowledged, before + LINES * (acknowledged + connections)
+    have = -1
+    while time.monotonic() < began + patience:
+        now = sum(line_counts(server).values())
+        if now != have:
+            have, changed = now, time.monotonic()
+        elif have >= least and time.monotonic() > changed + REORDER_WINDOW_S + 2:
+            break
+        time.sleep(0.2)
+    if not least <= have <= most:
+        raise Wrong(f"{have} lines are there, {least} to {most} should be ({acknowledged} requests acknowledged)")
+    return changed - began
