@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import fleet_list, ingest, latency
+from bench import agents, fleet_list, growth, ingest, latency, live, log_store, soak
 from bench.machine import commit, facts
 from bench.options import Options, on_disk
 from bench.report import Measured, print_table, write
@@ -22,8 +22,14 @@ from bench.wrk import Missing
 MEASUREMENTS: dict[str, Callable[[Options], list[Row]]] = {
     "ingest-sqlite": ingest.sqlite,
     "ingest-postgresql": ingest.postgresql,
+    "agents-sqlite": agents.sqlite,
     "p99": latency.p99,
+    "long-run": growth.long_run,
+    "big-database": growth.big_database,
+    "log-store": log_store.log_store,
+    "live": live.live,
     "workers": fleet_list.workers,
+    "soak": soak.soak,
 }
 # Where the output is no terminal the table keeps a width at which it can be read.
 console = Console(width=None if sys.stdout.isatty() else 150)

@@ -7,7 +7,11 @@ import contextlib
 import socket
 import sys
 
-ANSWER = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 16\r\nConnection: close\r\n\r\n{"success":true}'
+BODY = b'{"success":true}'
+ANSWER = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % len(BODY)
+    + BODY
+)
 LENGTH = b"Content-Length: "
 
 

@@ -23,7 +23,7 @@ MEASURED_FROM = 1_000_000
 
 @dataclass(slots=True)
 class Beside:
-    """What was seen beside the rates, by round: CPU cores of the server, its memory in MB, seconds to the last number."""
+    """What was seen beside the rates, by round: the server's CPU cores and MB, seconds to the last number."""
 
     cores: list[float] = field(default_factory=list)
     rss_mb: list[float] = field(default_factory=list)

@@ -12,6 +12,8 @@ _SOURCE = (Path(__file__).parent / "lua" / "lines.lua").read_text("utf-8")
 TEXTS: Sequence[tuple[str, ...]] = [
     (level, *text.split("#")) for level, text in re.findall(r'^  \{ "(\w+)", "(.*)" \},$', _SOURCE, re.MULTILINE)
 ]
+# A word that no other line holds.
+NEEDLE = "zygomaticofrontal"
 _random = random.Random(1)  # noqa: S311 - no secret
 
 

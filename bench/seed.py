@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 
-from bench.lines import lines
+from bench.lines import NEEDLE, lines
 from goliat_monitoring.store import agents, bare, claims, logs, studies
 from goliat_monitoring.store.database import Database, sqlite_url
 from goliat_monitoring.store.migrate import migrate
@@ -85,14 +86,20 @@ def bare_run(db: Database, machine_id: str) -> str:
     return db.submit(lambda c: bare.hear_gui_update(c, moment, said, "127.0.0.1")).result()
 
 
-def fill(db: Database, run_id: str, number: int, count: int, *, batch: int = 1000, same: bool = False) -> None:
-    """Append `count` lines to a run; `number` stands in them. `same`: all batches alike, where none is read again."""
+def fill(
+    db: Database, run_id: str, number: int, count: int, *, batch: int = 1000, same: bool = False, needle: int = 0
+) -> None:
+    """Append `count` lines to a run; `number` stands in them. `same`: all batches alike, where none is read again.
+    `needle`: the line that ends with a word that no other has.
+    """
     began = now().now - count * 20_000
     ready = lines(number, 1, batch, began) if same else []
     waiting = []
     for first in range(1, count + 1, batch):
         size = min(batch, count + 1 - first)
         some = ready[:size] if same else lines(number, first, size, began + first * 20_000)
+        if first <= needle < first + size:
+            some[needle - first] = msgspec.structs.replace(some[needle - first], text=f"{some[0].text} {NEEDLE}")
         waiting.append(db.submit(partial(_append, run_id=run_id, some=some)))
         if len(waiting) >= 64:
             for future in waiting:
