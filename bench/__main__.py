@@ -1,6 +1,5 @@
 """`python -m bench [NAME ...]`: measure, print one table, write docs/benchmarks.md."""
 
-import os
 import sys
 import tempfile
 import time
@@ -15,8 +14,9 @@ from rich.console import Console
 from bench import agents, fleet_list, growth, ingest, latency, live, log_store, soak
 from bench.machine import commit, facts
 from bench.options import Options, on_disk
+from bench.processes import Others
 from bench.report import Measured, print_table, write
-from bench.rows import Row, Verdict
+from bench.rows import NoFigure, Row, Verdict, not_measured
 from bench.wrk import Missing
 
 MEASUREMENTS: dict[str, Callable[[Options], list[Row]]] = {
@@ -66,14 +66,19 @@ def main(
     else:
         write(facts(place), measured, list(MEASUREMENTS))
         console.print("Written to docs/benchmarks.md.")
-    if any(row.verdict in (Verdict.FAIL, Verdict.NOT_COUNTED) for one in measured for row in one.rows):
+    if any(row.verdict not in (Verdict.PASS, Verdict.SHOWN) for one in measured for row in one.rows):
         sys.exit(1)
 
 
 def _measure(name: str, options: Options) -> Measured:
-    began, busy = time.monotonic(), os.getloadavg()[0]
-    options.say(f"{name} (load average {busy:.1f})")
-    rows = MEASUREMENTS[name](options)
+    options.say(name)
+    began, machine = time.monotonic(), Others()
+    try:
+        rows = MEASUREMENTS[name](options)
+    except* NoFigure as problems:
+        rows = [not_measured(name, str(problem)) for problem in problems.exceptions]
+    others = machine.cores()
+    options.say(f"  other programs used {others:.2f} cores meanwhile")
     return Measured(
         name=name,
         rows=rows,
@@ -82,7 +87,7 @@ def _measure(name: str, options: Options) -> Measured:
         rounds=options.rounds,
         seconds=options.seconds,
         took_s=time.monotonic() - began,
-        busy=busy,
+        others=others,
     )
 
 

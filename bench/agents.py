@@ -55,7 +55,7 @@ def _one_round(options: Options, beside: Beside) -> Load:
             before, usage = settled(server), usage_of(server)
             seen = load(server.port, options.seconds, stream="measured")
             beside.cores.append(usage.cores())
-            beside.rss_mb.append(usage.rss() / 1e6)
+            beside.rss_mb.append(usage.peak_rss() / 1e6)
             refuse_failures(seen)
             beside.drain_s.append(drained(server, before, seen.requests, AGENTS))
             return seen

@@ -11,7 +11,7 @@ from bench.postgres import NoPostgres, databases
 from bench.processes import NotStarted
 from bench.product import drained, line_counts, product, usage_of
 from bench.rounds import Turns, against_echo, ceiling_row, echo_row
-from bench.rows import Row, Verdict, not_measured, ratio_of, whole
+from bench.rows import NoFigure, Row, Verdict, not_measured, ratio_of, whole
 from bench.wrk import Load, gui_updates
 from tests.support.server import ServerProcess
 
@@ -32,7 +32,7 @@ class Beside:
     def note(self) -> str:
         """All of it in words."""
         return (
-            f"server {median(self.cores):.2f} cores, {median(self.rss_mb):.0f} MB; "
+            f"server {median(self.cores):.2f} cores, {median(self.rss_mb):.0f} MB at most; "
             f"last line numbered {median(self.drain_s):.1f} s after the load"
         )
 
@@ -46,7 +46,7 @@ def loaded(
     usage = usage_of(server)
     seen = load(server.port, seconds, MEASURED_FROM)
     beside.cores.append(usage.cores())
-    beside.rss_mb.append(usage.rss() / 1e6)
+    beside.rss_mb.append(usage.peak_rss() / 1e6)
     refuse_failures(seen)
     beside.drain_s.append(drained(server, before, seen.requests, clients))
     return seen
@@ -59,9 +59,9 @@ def settled(server: ServerProcess) -> int:
 
 
 def refuse_failures(load: Load) -> None:
-    """A load with refusals or broken connections is no figure. Raises `RuntimeError`."""
+    """A load with refusals or broken connections is no figure. Raises `NoFigure`."""
     if load.failures:
-        raise RuntimeError(f"{load.failures} of {load.requests} requests failed: {load}")
+        raise NoFigure(f"{load.failures} of {load.requests} requests failed: {load}")
 
 
 def one_round(options: Options, beside: Beside, **settings: object) -> Load:

@@ -48,7 +48,7 @@ def p99(options: Options) -> list[Row]:
             verdict=at_most(most, RSS_BAR_MB),
             ours=f"{most:.0f} MB",
             bar=f"≤ {RSS_BAR_MB} MB",
-            note="resident set of its one process at the end of the load",
+            note="the largest resident set of its one process; mapped pages of the database are part of it",
         )
     )
     return rows

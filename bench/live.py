@@ -5,7 +5,7 @@ from statistics import quantiles
 
 from bench.options import Options
 from bench.product import line_counts, product, usage_of
-from bench.rows import Row, at_most, whole
+from bench.rows import NoFigure, Row, at_most, whole
 from bench.seed import Seat, assignments, database, fleet
 from bench.swarm import LINES_A_BATCH, Sent, swarm
 from bench.viewers import viewers
@@ -28,7 +28,7 @@ def live(options: Options) -> list[Row]:
             delays, sent, cores = asyncio.run(_watch(server, seats, pages, options.seconds * options.rounds))
             kept = sum(line_counts(server).values())
     if sent.failures or kept != sent.lines or len(delays) < 100:
-        raise RuntimeError(
+        raise NoFigure(
             f"{sent.failures} calls failed, {sent.lines} lines acknowledged, {kept} kept, {len(delays)} seen"
         )
     cuts = quantiles(delays, n=100)
@@ -39,7 +39,7 @@ def live(options: Options) -> list[Row]:
             ours=f"{cuts[94] * 1000:.0f} ms",
             bar=f"≤ {BAR_MS} ms",
             note=f"median {cuts[49] * 1000:.0f} ms, 99 % under {cuts[98] * 1000:.0f} ms, {whole(len(delays))} "
-            f"lines seen; {whole(sent.batches)} batches of {LINES_A_BATCH} lines and {whole(sent.beats)} heartbeats sent; "
+            f"lines seen; {whole(sent.batches)} batches of {LINES_A_BATCH} lines, {whole(sent.beats)} heartbeats sent; "
             f"each page fetches new lines after a `log` event and its two live parts at most once a second; "
             f"server {cores:.2f} cores",
         )
@@ -66,5 +66,5 @@ async def _watch(
             task.cancel()
         await asyncio.gather(*looking, return_exceptions=True)
     if failed:
-        raise RuntimeError(f"{len(failed)} pages gave up: {failed[0]}")
+        raise NoFigure(f"{len(failed)} pages gave up: {failed[0]}")
     return delays, sent, cores

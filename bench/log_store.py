@@ -12,7 +12,7 @@ from bench.fleet_list import ask
 from bench.lines import NEEDLE
 from bench.options import Options
 from bench.product import product
-from bench.rows import Row, at_most, not_measured, whole
+from bench.rows import NoFigure, Row, at_most, not_measured, whole
 from bench.seed import assignments, database, fill, fleet
 from goliat_monitoring.store.read.logs import newest_lines, read_log
 
@@ -96,14 +96,14 @@ def _store_rows(data: Path, run_id: str, each: int, times: int) -> list[Row]:
 
 
 def _timed(read: Callable[[], int], times: int) -> list[float]:
-    """Milliseconds of each of `times` reads after a first one. Raises `RuntimeError` when a read is not complete."""
+    """Milliseconds of each of `times` reads after a first one. Raises `NoFigure` when a read is not complete."""
     found = []
     for number in range(times + 1):
         began = time.perf_counter()
         count = read()
         took = (time.perf_counter() - began) * 1000
         if count != PAGE:
-            raise RuntimeError(f"{count} lines were read, {PAGE} should be")
+            raise NoFigure(f"{count} lines were read, {PAGE} should be")
         if number:
             found.append(took)
     return found
@@ -114,7 +114,7 @@ def _http_rows(http: httpx.Client, run_id: str, each: int, times: int) -> list[R
     newest, middle = f"{path}?tail=true&limit={PAGE}", f"{path}?after={each // 2}&limit={PAGE}"
     for one in (newest, middle):
         if len(http.get(one).json()["lines"]) != PAGE:
-            raise RuntimeError(f"{one} did not answer {PAGE} lines")
+            raise NoFigure(f"{one} did not answer {PAGE} lines")
     return [
         _time_row(f"Newest {whole(PAGE)} lines, HTTP", ask(http, newest, times)[0], NEWEST_BAR_MS),
         _time_row(f"{whole(PAGE)} lines from the middle, HTTP", ask(http, middle, times)[0], MIDDLE_BAR_MS),
@@ -129,7 +129,7 @@ def _search_row(http: httpx.Client, path: str, each: int, times: int) -> Row:
         return not_measured(what, "the server has no search", bar)
     answer.raise_for_status()
     if answer.text.count(NEEDLE) < 1:
-        raise RuntimeError(f"{path} did not find the line")
+        raise NoFigure(f"{path} did not find the line")
     return _time_row(what, ask(http, path, times)[0], SEARCH_BAR_MS)
 
 

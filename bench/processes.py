@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import psutil
 
@@ -75,6 +76,36 @@ class Usage:
         """Bytes."""
         return int(self._process.memory_info().rss)
 
+    def peak_rss(self) -> int:
+        """Bytes: the most that it ever had."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
     def _cpu(self) -> float:
         times = self._process.cpu_times()
         return float(times.user + times.system)
+
+
+class Others:
+    """The cores that programs use which this one did not start, since this was made."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._used = self._cpu()
+
+    def cores(self) -> float:
+        """CPU seconds per second."""
+        return max((self._cpu() - self._used) / (time.monotonic() - self._began), 0.0)
+
+    @staticmethod
+    def _cpu() -> float:
+        """CPU seconds of the whole machine less those of this process, its children and those that ended."""
+        machine, own = psutil.cpu_times(), psutil.Process()
+        used = own.cpu_times()
+        seconds = machine.user + machine.nice + machine.system + machine.steal
+        seconds -= used.user + used.system + used.children_user + used.children_system
+        for child in own.children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                times = child.cpu_times()
+                seconds -= times.user + times.system
+        return float(seconds)

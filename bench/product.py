@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.processes import Usage
+from bench.rows import NoFigure
 from tests.support.server import ServerProcess
 
 # Bare lines are numbered when this window has passed over them, so that numbering is part of what is measured.
 REORDER_WINDOW_S = 1
 LINES = 10
-
-
-class Wrong(Exception):
-    """The server does not hold what it acknowledged: a fast wrong answer is no figure."""
 
 
 @contextmanager
@@ -48,7 +45,7 @@ def drained(server: ServerProcess, before: int, acknowledged: int, connections: 
     """Wait until every acknowledged line has its number; return the seconds that took.
 
     Each acknowledged request brought ten lines; one more per connection may have been under way when the load stopped.
-    Raises `Wrong` when lines are missing, or when there are more than were sent.
+    Raises `NoFigure` when lines are missing or more than were sent: a fast wrong answer is none.
     """
     began = changed = time.monotonic()
     least, most = before + LINES * acknowledged, before + LINES * (acknowledged + connections)
@@ -61,5 +58,5 @@ def drained(server: ServerProcess, before: int, acknowledged: int, connections: 
             break
         time.sleep(0.2)
     if not least <= have <= most:
-        raise Wrong(f"{have} lines are there, {least} to {most} should be ({acknowledged} requests acknowledged)")
+        raise NoFigure(f"{have} lines are there, {least} to {most} should be ({acknowledged} requests acknowledged)")
     return changed - began

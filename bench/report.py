@@ -31,8 +31,8 @@ class Measured(msgspec.Struct, kw_only=True):
     rounds: int
     seconds: float
     took_s: float
-    busy: float
-    """Load of the machine (one minute's average) when it began: above 0.5 something else ran beside it."""
+    others: float
+    """Cores that other programs used meanwhile, on average (PostgreSQL's processes are among them)."""
 
 
 class Results(msgspec.Struct, kw_only=True):
@@ -82,7 +82,7 @@ def text_of(results: Results) -> str:
     for one in results.measured.values():
         parts.append(
             f"**{one.name}**, {one.date}, commit {one.commit}, {one.rounds} rounds of {one.seconds:g} s, "
-            f"took {one.took_s / 60:.1f} min, load average before it {one.busy:.1f}\n"
+            f"took {one.took_s / 60:.1f} min; other programs used {one.others:.2f} cores meanwhile\n"
         )
         parts.append("".join(f"- {row.what}: {row.note}\n" for row in one.rows if row.note))
     return "\n".join(parts)

@@ -17,6 +17,10 @@ class Verdict(StrEnum):
     NOT_MEASURED = "not measured"
 
 
+class NoFigure(Exception):
+    """Something went wrong that no figure may hide. The text says what."""
+
+
 class Row(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One line of the table, as text. `ours` and `limit` are absolute, each the median of the rounds."""
 

@@ -8,7 +8,7 @@ from statistics import median
 
 from bench.options import Options
 from bench.product import line_counts, product, usage_of
-from bench.rows import Row, at_most, whole
+from bench.rows import NoFigure, Row, at_most, whole
 from bench.seed import Seat, assignments, database, fleet
 from bench.svg import plot
 from bench.swarm import Sent, swarm
@@ -35,7 +35,7 @@ def soak(options: Options) -> list[Row]:
             samples, sent, cores = asyncio.run(_watch(server, seats, options.minutes * 60, every, options))
             kept = sum(line_counts(server).values())
     if sent.failures or kept != sent.lines:
-        raise RuntimeError(f"{sent.failures} calls failed, {sent.lines} lines acknowledged, {kept} kept")
+        raise NoFigure(f"{sent.failures} calls failed, {sent.lines} lines acknowledged, {kept} kept")
     tenth = max(len(samples) // 10, 1)
     half = len(samples) // 2
     middle, last = median(samples[half : half + tenth]), median(samples[-tenth:])

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import msgspec
 
+from bench.rows import NoFigure
+
 LUA = Path(__file__).parent / "lua"
 # Two threads: one alone is slower than the echo on a machine of two cores.
 THREADS = 2
@@ -54,7 +56,7 @@ def wrk(
     seconds: float,
     threads: int = THREADS,
 ) -> Load:
-    """Load `url` for `seconds` with the Lua `script`. Raises `Missing`."""
+    """Load `url` for `seconds` with the Lua `script`. Raises `Missing`, `NoFigure`."""
     program = shutil.which("wrk")
     if program is None:
         raise Missing("wrk is not installed: `make bench` installs it on Debian and Ubuntu, or apt-get install wrk")
@@ -71,7 +73,7 @@ def wrk(
             process.wait()
     found = [line for line in out.splitlines() if line.startswith("{")]
     if process.returncode or not found:
-        raise RuntimeError(f"wrk failed ({process.returncode}): {out[-500:]}")
+        raise NoFigure(f"wrk failed ({process.returncode}): {out[-500:]}")
     return msgspec.json.decode(found[-1], type=Load)
 
 
