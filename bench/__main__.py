@@ -1,5 +1,6 @@
 """`python -m bench [NAME ...]`: measure, print one table, write docs/benchmarks.md."""
 
+import signal
 import sys
 import tempfile
 import time
@@ -91,7 +92,14 @@ def _measure(name: str, options: Options) -> Measured:
     )
 
 
+def _stopped(number: int, _frame: object) -> None:
+    """End by way of every block, so that each ends the processes it started."""
+    sys.exit(128 + number)
+
+
 if __name__ == "__main__":
+    for wish in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(wish, _stopped)
     try:
         typer.run(main)
     except Missing as missing:

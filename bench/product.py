@@ -1,5 +1,6 @@
 """The server under load: started as a user starts it, and asked afterwards what it holds."""
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from tests.support.server import ServerProcess
 # Bare lines are numbered when this window has passed over them, so that numbering is part of what is measured.
 REORDER_WINDOW_S = 1
 LINES = 10
+RUNS_READ = 5
+# What the generator's lines end with: machine, batch, position.
+TAG = re.compile(r"\[(\d+)/(\d+)/(\d+)\]")
 
 
 @contextmanager
@@ -59,4 +63,23 @@ def drained(server: ServerProcess, before: int, acknowledged: int, connections: 
         time.sleep(0.2)
     if not least <= have <= most:
         raise NoFigure(f"{have} lines are there, {least} to {most} should be ({acknowledged} requests acknowledged)")
+    _refuse_repeats(server)
     return changed - began
+
+
+def _refuse_repeats(server: ServerProcess) -> None:
+    """Read the newest lines of some runs: batches are whole, and none is there twice. Raises `NoFigure`."""
+    with server.client() as http:
+        for run_id in list(line_counts(server))[:RUNS_READ]:
+            answer = http.get(f"/api/runs/{run_id}/log", params={"tail": True, "limit": 10_000})
+            answer.raise_for_status()
+            tags = [tuple(map(int, tag)) for tag in TAG.findall(answer.text)]
+            # The first ones may be the rest of a batch that begins before the page.
+            whole = tags[next((i for i, tag in enumerate(tags) if tag[2] == 1), len(tags)) :]
+            heads = [tag[:2] for tag in whole[::LINES]]
+            if len(heads) != len(set(heads)):
+                raise NoFigure(f"run {run_id} holds a batch twice")
+            for number, head in enumerate(heads):
+                batch = whole[number * LINES : (number + 1) * LINES]
+                if batch != [(*head, position) for position in range(1, LINES + 1)]:
+                    raise NoFigure(f"run {run_id} holds a batch in pieces: {batch}")

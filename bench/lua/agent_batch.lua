@@ -1,6 +1,7 @@
 -- POST /api/agent/v1/runs/{run}/batch: each thread is one agent with one connection at a time, one run and one stream,
 -- and sends ten lines after ten lines. It goes on from its offset only when the ones before were acknowledged.
--- Arguments: a file with a line "path credential fence" per thread, stream id, "close" or "keep" the connection.
+-- Arguments: a file with a line "path credential fence" per thread, stream id, "close" or "keep" the connection,
+-- number of the first batch, which stands in its lines.
 local lines = require("lines")
 done = require("report")
 local known = 0
@@ -10,7 +11,7 @@ function setup(thread)
   known = known + 1
 end
 
-local head, offset, tag
+local head, offset, first
 local pieces, of_line = {}, {}
 
 local function variable()
@@ -51,12 +52,12 @@ function init(args)
     end
     row = row + 1
   end
-  offset = 0
+  offset, first = 0, tonumber(args[4])
   lay_out(args[2])
 end
 
 function request()
-  local micros, text = lines.micros(), (number + 1) .. "/" .. offset / lines.count .. "/"
+  local micros, text = lines.micros(), (number + 1) .. "/" .. first + offset / lines.count .. "/"
   pieces[2] = offset
   for i = 1, lines.count do
     local at = of_line[i]
