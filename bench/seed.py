@@ -12,8 +12,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from bench.lines import NEEDLE, lines
-from goliat_monitoring.store import agents, bare, claims, logs, studies
+from goliat_monitoring.store import agents, claims, studies
 from goliat_monitoring.store.database import Database, sqlite_url
+from goliat_monitoring.store.ingest.bare import gui_message
+from goliat_monitoring.store.ingest.hear import hear
+from goliat_monitoring.store.log.append import append
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
@@ -83,7 +86,8 @@ def bare_run(db: Database, machine_id: str) -> str:
         machine_id=machine_id, message={"type": "start_animation", "estimate": 1, "end_value": 100},
         timestamp=moment.now / SECOND,
     )  # fmt: skip
-    return db.submit(lambda c: bare.hear_gui_update(c, moment, said, "127.0.0.1")).result()
+    (run_id,) = db.submit(lambda c: hear(c, [gui_message(said, moment, "127.0.0.1")])).result()
+    return str(run_id)
 
 
 def fill(
@@ -110,7 +114,7 @@ def fill(
 
 
 def _append(connection: Connection, run_id: str, some: Sequence[Line]) -> None:
-    logs.append(connection, now(), run_id, some)
+    append(connection, now(), run_id, some)
 
 
 def _study(connection: Connection, name: str, parts: list[dict[str, Any]]) -> str:
