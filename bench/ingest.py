@@ -1,14 +1,12 @@
 """Acknowledged log batches of bare clients: 100 clients, ten lines each time, a new connection for each request."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from statistics import median
 
 from bench import raw_inserts
 from bench.options import Options
 from bench.postgres import NoPostgres, databases
-from bench.processes import NotStarted
 from bench.product import drained, line_counts, product, usage_of
 from bench.rounds import Turns, against_echo, ceiling_row, echo_row
 from bench.rows import NoFigure, Row, Verdict, not_measured, ratio_of, whole
@@ -90,35 +88,19 @@ def sqlite(options: Options) -> list[Row]:
 
 def postgresql(options: Options) -> list[Row]:
     """The same with PostgreSQL, each round in a database of its own."""
-    what, bar = "Log batches, PostgreSQL", f"≥ {POSTGRESQL_BAR:.2f} of the echo"
+    what, beside, raw = "Log batches, PostgreSQL", Beside(), list[float]()
     try:
-        context: AbstractContextManager[Callable[[], str]] = databases()
-        with context as new_database:
-            why = _refusal(options, new_database())
-            return [not_measured(what, why, bar)] if why else _postgresql(options, new_database)
+        with databases(options.folder) as new_database:
+
+            def ours(_number: int) -> Load:
+                raw.append(raw_inserts.postgresql(new_database(), options.seconds / 3))
+                return one_round(options, beside, database_url=new_database())
+
+            turns = against_echo(options, gui_updates, {"ours": ours})
     except NoPostgres as problem:
-        return [not_measured(what, str(problem), bar)]
-
-
-def _postgresql(options: Options, new_database: Callable[[], str]) -> list[Row]:
-    beside, raw = Beside(), list[float]()
-
-    def ours(_number: int) -> Load:
-        raw.append(raw_inserts.postgresql(new_database(), options.seconds / 3))
-        return one_round(options, beside, database_url=new_database())
-
-    turns = against_echo(options, gui_updates, {"ours": ours})
-    row = echo_row("Log batches, PostgreSQL", turns, "ours", POSTGRESQL_BAR, beside.note())
-    return [ceiling_row(turns), row, raw_row("Log batches, PostgreSQL", turns, raw, "COPY")]
-
-
-def _refusal(options: Options, url: str) -> str:
-    """Why the server does not take this database; "" when it does."""
-    try:
-        with options.scratch() as folder, product(folder / "data", database_url=url):
-            return ""
-    except (AssertionError, NotStarted) as problem:
-        return f"the server does not start with a PostgreSQL database ({str(problem).strip().splitlines()[0]})"
+        return [not_measured(what, str(problem), f"≥ {POSTGRESQL_BAR:.2f} of the echo")]
+    row = echo_row(what, turns, "ours", POSTGRESQL_BAR, beside.note())
+    return [ceiling_row(turns), row, raw_row(what, turns, raw, "COPY")]
 
 
 def raw_row(what: str, turns: Turns, raw: list[float], how: str) -> Row:

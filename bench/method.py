@@ -12,7 +12,8 @@ median over the rounds of the ratios of neighbours; absolute values beside it ar
 - **Echo**: an ASGI application that reads the same body and gives the same answer with the same headers, on the same
   web server, started in the same way (`bench/echo.py`).
 - **Bare inserts**: the same lines, one row a request, 100 requests a commit, one connection: `sqlite3` of the standard
-  library with WAL and `synchronous=FULL`; PostgreSQL by `COPY`.
+  library with WAL and `synchronous=FULL`; PostgreSQL by `COPY`, as its wheel
+  comes (`fsync` and `synchronous_commit` on; a server without them is not measured).
 - **Server**: a process started as a user starts it, with an empty database unless the row says otherwise, on a real
   disk, with a reorder window of 1 s instead of 15 s: numbering bare lines is part of what is measured. After each load
   every acknowledged line must have its number; a refused request or a missing line ends the measurement without a

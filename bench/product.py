@@ -22,7 +22,10 @@ TAG = re.compile(r"\[(\d+)/(\d+)/(\d+)\]")
 @contextmanager
 def product(folder: Path, **options: object) -> Iterator[ServerProcess]:
     """`goliat-monitoring serve` on `folder`; ended with its block. `options` are settings."""
-    server = ServerProcess(folder, reorder_window_s=REORDER_WINDOW_S, log_level="warning", **options)
+    try:
+        server = ServerProcess(folder, reorder_window_s=REORDER_WINDOW_S, log_level="warning", **options)
+    except AssertionError as problem:
+        raise NoFigure(f"{problem} (what it said stands above)") from None
     try:
         yield server
         server.stop()

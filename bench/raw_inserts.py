@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
+
 from bench.lines import batch_of_lines
 
 GROUP = 100
@@ -51,8 +53,6 @@ def sqlite(path: Path, seconds: float) -> float:
 
 def postgresql(url: str, seconds: float) -> float:
     """Rows a second that are committed by COPY on one connection."""
-    import psycopg  # noqa: PLC0415 - needed by this alone
-
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(TABLE.format(bytes="BYTEA"))
         done, began = 0, time.monotonic()

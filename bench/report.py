@@ -17,6 +17,8 @@ from bench.rows import Row, Verdict
 
 PAGE = Path("docs/benchmarks.md")
 DATA = Path("bench/results.json")
+# The measurement that draws a plot, and where it lies beside the page.
+PLOTTED, PLOT = "soak", "img/soak.svg"
 STYLES = {Verdict.PASS: "green", Verdict.FAIL: "red", Verdict.NOT_COUNTED: "yellow", Verdict.NOT_MEASURED: "yellow"}
 COLUMNS = ("What", "Measured", "Limit", "Ratio", "Bar", "Verdict")
 
@@ -78,6 +80,8 @@ def text_of(results: Results) -> str:
     for one in results.measured.values():
         lines.extend(_line(row) for row in one.rows)
     parts.append("".join(lines))
+    if PLOTTED in results.measured:
+        parts.append(f"![Memory of the server over time]({PLOT})\n")
     parts.append("## Beside the figures\n")
     for one in results.measured.values():
         parts.append(
