@@ -9,11 +9,8 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from granian.constants import HTTPModes, Interfaces
-from granian.log import LogLevels
-from granian.server.embed import Server
-
 from goliat_monitoring.server.edge import DEFAULT_HEADERS
+from goliat_monitoring.server.main import spare_the_collector, web_server
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -42,16 +39,8 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 
 
 async def _serve(port: int) -> None:
-    server = Server(
-        app,
-        address="127.0.0.1",
-        port=port,
-        interface=Interfaces.ASGINL,
-        http=HTTPModes.auto,
-        websockets=False,
-        backlog=1024,
-        log_level=LogLevels.error,
-    )
+    spare_the_collector()
+    server = web_server(app, "127.0.0.1", port)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, server.stop)

@@ -23,17 +23,8 @@ from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.lines import Line
+from tests.support.studies import CONFIG
 
-CONFIG: dict[str, Any] = {
-    "study_type": "far_field",
-    "phantoms": ["thelonious"],
-    "frequencies_mhz": [700],
-    "far_field_setup": {
-        "type": "environmental",
-        "environmental": {"incident_directions": ["x_pos"], "polarizations": ["theta", "phi"]},
-    },
-    "execution_control": {"do_setup": True, "do_run": True, "do_extract": True},
-}
 STUDY_SIZE = 1000
 
 

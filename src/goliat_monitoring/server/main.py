@@ -43,16 +43,7 @@ async def _serve(settings: Settings, address: str, port: int) -> None:
     app = create_app(settings)
     async with Lifespan(app):
         spare_the_collector()
-        server = Server(
-            app,
-            address=address,
-            port=port,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
-            websockets=False,
-            backlog=1024,
-            log_level=LogLevels.error,
-        )
+        server = web_server(app, address, port)
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -78,6 +69,20 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def web_server(app: Any, address: str, port: int) -> Server:
+    """The web server for an ASGI application, in this process and its event loop."""
+    return Server(
+        app,
+        address=address,
+        port=port,
+        interface=Interfaces.ASGINL,
+        http=HTTPModes.auto,
+        websockets=False,
+        backlog=1024,
+        log_level=LogLevels.error,
+    )
 
 
 async def _announce(host: str, port: int) -> None:
