@@ -98,7 +98,8 @@ def _line(row: Row) -> str:
 
 
 def _known(machine: dict[str, str]) -> dict[str, Measured]:
-    if not DATA.exists():
+    try:
+        results = msgspec.json.decode(DATA.read_bytes(), type=Results)
+    except (FileNotFoundError, msgspec.ValidationError):
         return {}
-    results = msgspec.json.decode(DATA.read_bytes(), type=Results)
     return dict(results.measured) if lasting(results.machine) == lasting(machine) else {}
