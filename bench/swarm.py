@@ -56,7 +56,8 @@ async def _agent(port: int, seat: Seat, number: int, phase: float, sent: Sent, s
         due = max(due + pause, time.monotonic())
         if time.monotonic() >= next_beat:
             next_beat += beat_every
-            sent.beats += await _call(connection, "heartbeat", _beat(seat), sent)
+            heard = await _call(connection, "heartbeat", _beat(seat), sent)
+            sent.beats += heard
         items: list[wire.Item] = [
             wire.LineItem(line.time, line.level, line.source, f"{line.text} @{line.time}")
             for line in lines(number, offset + 1, LINES_A_BATCH, micros(), 0)
