@@ -27,7 +27,7 @@ def sqlite(options: Options) -> list[Row]:
             {"ours": lambda _number: _one_round(options, beside)},
         )
     row = echo_row("Agents' batches, SQLite", turns, "ours", BAR, beside.note())
-    return [ceiling_row(turns), row]
+    return [ceiling_row("Agents' batches", turns), row]
 
 
 def batches(port: int, seconds: float, seats: Path, first: int) -> Load:

@@ -83,7 +83,11 @@ def sqlite(options: Options) -> list[Row]:
 
     turns = against_echo(options, gui_updates, {"ours": ours})
     row = echo_row("Log batches, SQLite", turns, "ours", SQLITE_BAR, beside.note())
-    return [ceiling_row(turns), row, raw_row("Log batches, SQLite", turns, raw, "sqlite3 executemany")]
+    return [
+        ceiling_row("Log batches, SQLite", turns),
+        row,
+        raw_row("Log batches, SQLite", turns, raw, "sqlite3 executemany"),
+    ]
 
 
 def postgresql(options: Options) -> list[Row]:
@@ -100,7 +104,7 @@ def postgresql(options: Options) -> list[Row]:
     except NoPostgres as problem:
         return [not_measured(what, str(problem), f"≥ {POSTGRESQL_BAR:.2f} of the echo")]
     row = echo_row(what, turns, "ours", POSTGRESQL_BAR, beside.note())
-    return [ceiling_row(turns), row, raw_row(what, turns, raw, "COPY")]
+    return [ceiling_row(what, turns), row, raw_row(what, turns, raw, "COPY")]
 
 
 def raw_row(what: str, turns: Turns, raw: list[float], how: str) -> Row:

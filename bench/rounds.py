@@ -80,11 +80,11 @@ def echo_row(what: str, turns: Turns, name: str, bar: float, note: str) -> Row:
     )
 
 
-def ceiling_row(turns: Turns) -> Row:
+def ceiling_row(what: str, turns: Turns) -> Row:
     """How much more the load generator could have asked for."""
     headroom = turns.ratio("ceiling", "echo")
     return Row(
-        what="Load generator's own ceiling",
+        what=f"{what}: load generator's own ceiling",
         verdict=at_least(headroom, HEADROOM),
         ours=f"{whole(turns.rate('ceiling'))} requests/s",
         limit=f"echo {whole(turns.rate('echo'))} requests/s",
