@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 
+import psycopg
 import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
@@ -11,6 +12,7 @@ from goliat_monitoring.store import writer
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.wire.errors import Refused
+from tests.support.postgres import new_database
 
 
 class Table:
@@ -179,3 +181,19 @@ def test_a_commit_that_fails_is_answered_to_all_and_leaves_nothing(
     database.writer.close()
     # Pages are told when it begins and when it is over.
     assert table.commits == [frozenset({"fleet"}), frozenset({"fleet", "number:3"})]
+
+
+def test_a_connection_that_died_unused_costs_nothing() -> None:
+    with new_database(migrated=False) as url:
+        table = Table(url)
+        table.database.start()
+        assert table.database.submit(table.put(1)).result(10) == 1
+        with psycopg.connect(url, autocommit=True) as other:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        assert table.database.submit(table.put(2)).result(10) == 2
+        assert table.kept == [1, 2]
+        assert trouble(table.database) == ""
+        table.database.close()
