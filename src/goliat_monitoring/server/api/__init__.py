@@ -12,11 +12,12 @@ def api_routes() -> list[HTTPRouteHandler]:
         gui,
         health,
         heartbeat,
+        logs,
         results,
         runs,
         super_studies,
         workers,
     )
 
-    modules = (agents, assignments, events, gui, health, heartbeat, results, runs, super_studies, workers)
+    modules = (agents, assignments, events, gui, health, heartbeat, logs, results, runs, super_studies, workers)
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]
