@@ -1,8 +1,10 @@
 """Logs made by a test: lines are appended as the server does, sealed, and moved to a storage that is a plain dict."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from sqlalchemy import Connection, insert, select, update
+import pytest
+from sqlalchemy import Connection, insert, select, text, update
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.log import seal
@@ -14,6 +16,17 @@ from goliat_monitoring.wire.lines import Line
 from tests.store.conftest import House
 
 Stored = dict[str, bytes]
+SMALL = 600
+
+
+@contextmanager
+def small_chunks() -> Iterator[None]:
+    """Chunks of a few lines: the same steps, in a test's time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seal, "SEAL_BYTES", SMALL)
+        patch.setattr(seal, "MOST_LINES", 12)
+        patch.setattr(tables, "TO_SEAL", text(f"tail_size >= {SMALL}"))
+        yield
 
 
 def new_run(house: House) -> str:

@@ -1,13 +1,12 @@
 """A log reads like a plain list of its lines, wherever they lie: in the tail, sealed, or moved to the storage."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.log import append, chunk, seal, window
@@ -17,20 +16,8 @@ from goliat_monitoring.store.read.logs import LogLine, LogPage, numbered_lines, 
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.lines import Line, plain
 from tests.store.conftest import House
-from tests.store.log_help import Stored, add, end, loader, move, new_run, put, seal_all
+from tests.store.log_help import Stored, add, end, loader, move, new_run, put, seal_all, small_chunks
 from tests.support.long_log import long_log
-
-SMALL = 600
-
-
-@contextmanager
-def small_chunks() -> Iterator[None]:
-    """Chunks of a few lines: the same steps, in a test's time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(seal, "SEAL_BYTES", SMALL)
-        patch.setattr(seal, "MOST_LINES", 12)
-        patch.setattr(tables, "TO_SEAL", text(f"tail_size >= {SMALL}"))
-        yield
 
 
 class Model:

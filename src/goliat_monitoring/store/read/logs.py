@@ -120,6 +120,26 @@ def numbered_lines(
     return _shown(connection, run_id, found, raw=raw)
 
 
+def rest_of_piece(
+    connection: Connection, run_id: str, load: Load, after: int, last: int, *, raw: bool = False
+) -> list[LogLine]:
+    """Lines after number `after`, to the end of the piece that holds the first of them, but not beyond `last`.
+
+    Lines that repeat in turn are not parted: then the next piece is in it too. For reading a whole log bit by bit.
+    """
+    lines: list[LogLine] = []
+    walk = pieces(connection, run_id, load, after + 1, last)
+    try:
+        for piece in walk:
+            lines += _shown(connection, run_id, piece.lines(after + 1, last), raw=raw)
+            repeat = lines[-1].repeat
+            if repeat is None or repeat.position == repeat.period - 1:
+                break
+    finally:
+        walk.close()
+    return lines
+
+
 def line_counts(connection: Connection, run_id: str) -> tuple[int, int]:
     """How many lines have their number, and how many wait for it. Raises `Refused` 404."""
     numbered = connection.execute(_LINE_COUNT, {"run": run_id}).scalar_one_or_none()
