@@ -2,9 +2,8 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path
 
 import pytest
 
@@ -12,9 +11,9 @@ from goliat_monitoring.server.jobs.sealer import Sealer
 from goliat_monitoring.server.log_text import following
 from goliat_monitoring.store import tables
 from tests.store.log_help import small_chunks
-from tests.support.app import AgentCalls, App, in_app
+from tests.support.app import AgentCalls, App
 
-MACHINE = "198.51.100.7"
+WithApp = Callable[..., None]
 
 
 async def start(app: App) -> tuple[AgentCalls, str]:
@@ -33,7 +32,7 @@ async def say(agent: AgentCalls, offset: int, *texts: str, level: str = "default
     return offset + len(texts)
 
 
-def test_stretches_of_a_log(tmp_path: Path) -> None:
+def test_stretches_of_a_log(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         with small_chunks():
@@ -60,10 +59,10 @@ def test_stretches_of_a_log(tmp_path: Path) -> None:
         raw = await app.get(log, params={"raw": True, "limit": 1})
         assert raw["lines"][0]["text"] == "\x1b[1mline\x1b[0m "
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
-def test_a_repeated_line_says_how_often_and_when_last(tmp_path: Path) -> None:
+def test_a_repeated_line_says_how_often_and_when_last(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         await agent.send(0, *(agent.line("lost the licence", "warning") for _ in range(3)))
@@ -75,10 +74,10 @@ def test_a_repeated_line_says_how_often_and_when_last(tmp_path: Path) -> None:
         whole = (await app.http.get(f"/api/runs/{run_id}/log.txt", params={"expand": True})).text.splitlines()
         assert [text.rpartition(" - ")[2] for text in whole] == ["lost the licence"] * 3
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
-def test_search_and_problems(tmp_path: Path) -> None:
+def test_search_and_problems(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         await say(agent, 0, "hay", "a Needle 1", "more hay", "a needle 2", level="error")
@@ -105,7 +104,7 @@ def test_search_and_problems(tmp_path: Path) -> None:
         ]
         assert (problems["groups"], problems["firstError"]) == (4, 1)
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
 @pytest.mark.parametrize(
@@ -126,16 +125,16 @@ def test_search_and_problems(tmp_path: Path) -> None:
         ("super-studies/none/log/search?q=a", 404),
     ],
 )
-def test_what_cannot_be_answered_is_refused(tmp_path: Path, path: str, status: int) -> None:
+def test_what_cannot_be_answered_is_refused(with_app: WithApp, path: str, status: int) -> None:
     async def test(app: App) -> None:
         answer = await app.http.get(f"/api/{path}")
         assert answer.status_code == status, answer.text
         assert set(answer.json()) >= {"error", "details"}
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
-def test_a_whole_log_as_a_file(tmp_path: Path) -> None:
+def test_a_whole_log_as_a_file(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         with small_chunks():
@@ -156,7 +155,7 @@ def test_a_whole_log_as_a_file(tmp_path: Path) -> None:
         expanded = (await app.http.get(f"/api/runs/{run_id}/log.txt", params={"expand": True})).text.splitlines()
         assert len(expanded) == offset
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
 async def next_text(stream: AsyncGenerator[bytes, None]) -> str:
@@ -171,7 +170,7 @@ def texts(said: str) -> list[str]:
     return [line.split(" - ", 2)[-1] for line in said.splitlines()]
 
 
-def test_a_followed_log_goes_on_until_the_run_is_over(tmp_path: Path) -> None:
+def test_a_followed_log_goes_on_until_the_run_is_over(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         offset = await say(agent, 0, "one", "two")
@@ -193,10 +192,10 @@ def test_a_followed_log_goes_on_until_the_run_is_over(tmp_path: Path) -> None:
                 said += texts(more)
             assert "test" in said[-1]
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
-def test_a_followed_log_ends_with_the_server(tmp_path: Path) -> None:
+def test_a_followed_log_ends_with_the_server(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         await say(agent, 0, "one")
@@ -206,10 +205,10 @@ def test_a_followed_log_ends_with_the_server(tmp_path: Path) -> None:
             app.services.hub.close()
             assert await waiting == ""
 
-    in_app(tmp_path, test)
+    with_app(test)
 
 
-def test_a_log_that_is_over_is_followed_to_its_end(tmp_path: Path) -> None:
+def test_a_log_that_is_over_is_followed_to_its_end(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
         await say(agent, 0, "one", "two")
@@ -219,4 +218,4 @@ def test_a_log_that_is_over_is_followed_to_its_end(tmp_path: Path) -> None:
         assert "content-disposition" not in answer.headers
         assert texts(answer.text)[0] == "two"
 
-    in_app(tmp_path, test)
+    with_app(test)

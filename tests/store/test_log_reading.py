@@ -2,6 +2,7 @@
 
 from contextlib import nullcontext
 from itertools import islice
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.log import append, chunk, seal, window
 from goliat_monitoring.store.log.fold import Fold, Record, Repeat
+from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.logs import LogLine, LogPage, numbered_lines, read_log
 from goliat_monitoring.wire.clock import SECOND
@@ -78,7 +81,7 @@ WINDOWS = st.lists(
 
 
 @given(ACTIONS, WINDOWS)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_history_reads_like_a_list(house: House, actions: list[tuple], windows: list[tuple]) -> None:  # type: ignore[type-arg]
     run_id, model, stored = new_run(house), Model(), Stored()
     with small_chunks():
@@ -245,15 +248,19 @@ def test_a_rare_level_is_found_without_opening_other_chunks(house: House, monkey
     assert len(asked) == 1
 
 
-def test_the_partial_indexes_say_what_the_code_seals(house: House) -> None:
+def test_the_partial_indexes_say_what_the_code_seals(tmp_path: Path) -> None:
     assert str(tables.TO_SEAL) == f"tail_size >= {chunk.SEAL_BYTES}"
-    for index, condition in (
-        ("ix_runs_to_seal", tables.TO_SEAL),
-        ("ix_runs_over_unsealed", f"{tables.OVER_UNSEALED} AND ended_at <= 5"),
-    ):
-        query = f"EXPLAIN QUERY PLAN SELECT id FROM runs WHERE {condition}"
-        plan = house.database.read_now(lambda c, query=query: c.exec_driver_sql(query).all())  # type: ignore[misc]
-        assert index in str(plan)
+    url = sqlite_url(tmp_path)
+    migrate(url)
+    engine = make_engine(url)
+    with engine.connect() as connection:
+        for index, condition in (
+            ("ix_runs_to_seal", tables.TO_SEAL),
+            ("ix_runs_over_unsealed", f"{tables.OVER_UNSEALED} AND ended_at <= 5"),
+        ):
+            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN SELECT id FROM runs WHERE {condition}").all()
+            assert index in str(plan)
+    engine.dispose()
 
 
 def test_a_long_log_is_the_same_when_sealed(house: House) -> None:

@@ -35,7 +35,7 @@ def search(house: House, run_id: str, query: Query, stored: Stored, **asked: obj
     st.integers(0, 40),
     st.integers(0, 12),
 )
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_search_finds_what_naive_search_finds(
     house: House, batches: list[list[str]], asked: tuple[str, bool], ignore_case: bool, after: int, limit: int
 ) -> None:

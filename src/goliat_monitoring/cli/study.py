@@ -1,5 +1,6 @@
 """`goliat-monitoring study`: create super studies, look at them, fetch their results."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
