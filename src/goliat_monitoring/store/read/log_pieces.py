@@ -111,14 +111,13 @@ class Rows:
     def lines(self, first: int, last: int) -> list[Numbered]:
         """Its lines from number `first` to number `last`."""
         found: list[Numbered] = []
-        for row in self._rows:
-            start = row.first_line
-            if start > last or start + row.lines <= first:
+        for start, count, _, received_at, late, body in self._rows:
+            if start > last or start + count <= first:
                 continue
-            records = _decode(row.body)[max(first - start, 0) : last - start + 1]
             found += [
-                (n, StoredLine(it.time, it.level, it.source, it.text, row.received_at, row.late))
-                for n, it in enumerate(records, max(first, start))
+                (n, StoredLine(it.time, it.level, it.source, it.text, received_at, late))
+                for n, it in enumerate(_decode(body), start)
+                if first <= n <= last
             ]
         return found
 
