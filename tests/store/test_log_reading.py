@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
 
-from goliat_monitoring.store import tables
+from goliat_monitoring.store import claims, studies, tables
 from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.log import append, chunk, seal, window
 from goliat_monitoring.store.log.fold import Fold, Record, Repeat
@@ -18,7 +18,7 @@ from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.logs import LogLine, LogPage, numbered_lines, read_log
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.lines import Line, plain
-from tests.store.conftest import House
+from tests.store.conftest import Agent, House
 from tests.store.log_help import Stored, add, end, loader, move, new_run, put, seal_all, small_chunks
 from tests.support.long_log import long_log
 
@@ -273,3 +273,20 @@ def test_a_long_log_is_the_same_when_sealed(house: House) -> None:
     assert seal_all(house) >= 2
     assert read(house, run_id, {}, limit=100_000) == before
     assert all(row.raw_size <= 2 * chunk.SEAL_BYTES for row in house.rows(tables.log_chunks))
+
+
+def test_a_deleted_study_names_the_files_of_its_logs(house: House) -> None:
+    house.study()
+    (study,) = house.rows(tables.super_studies)
+    agent = Agent(house, "gpu-1")
+    job = house.do(claims.claim_next_for_agent, agent.worker_id, agent.session_id)
+    assert job is not None
+    with small_chunks():
+        for i in range(80):
+            add(house, job.run_id, [Line(i, "info", "status", f"{'x' * (i % 40)} {i}")])
+        assert seal_all(house) > 1
+    stored = Stored()
+    move(house, job.run_id, stored)
+    end(house, job.run_id)
+    assert house.do(studies.delete_study, study.id, "test") == list(stored)
+    assert house.rows(tables.log_chunks) == []

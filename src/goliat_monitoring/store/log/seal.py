@@ -178,11 +178,12 @@ def _oldest(connection: Connection, run_id: str, line_count: int, *, whole: bool
 
 
 def _parts(lines: Sequence[StoredLine]) -> Iterator[Sequence[StoredLine]]:
-    """`lines` cut where a chunk would be too large, as one row may hold more than a chunk should."""
+    """`lines` in equal parts of about a chunk of text each, as one row may hold more than that."""
+    whole = sum(len(line.text) + 1 for line in lines)
+    enough = whole / max(round(whole / SEAL_BYTES), 1)
     start = size = 0
-    for i, line in enumerate(lines):
+    for end, line in enumerate(lines, 1):
         size += len(line.text) + 1
-        if (size >= 2 * SEAL_BYTES and i > start) or i - start >= MOST_LINES:
-            yield lines[start:i]
-            start, size = i, len(line.text) + 1
-    yield lines[start:]
+        if size >= enough or end - start >= MOST_LINES or end == len(lines):
+            yield lines[start:end]
+            start, size = end, 0

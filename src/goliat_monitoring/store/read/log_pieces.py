@@ -95,7 +95,7 @@ class Chunk:
 class Rows:
     """A piece of the tail: rows that follow each other."""
 
-    def __init__(self, rows: Sequence[Row[Any]]) -> None:
+    def __init__(self, rows: Sequence[Any]) -> None:
         self._rows = rows
         self.first_line: int = rows[0].first_line
         self.last_line: int = rows[-1].first_line + rows[-1].lines - 1
