@@ -15,6 +15,7 @@ from bench.product import product
 from bench.rows import NoFigure, Row, at_most, not_measured, whole
 from bench.seed import assignments, database, fill, fleet
 from goliat_monitoring.store.read.logs import newest_lines, read_log
+from goliat_monitoring.store.storage import Storage
 
 RUNS = 10
 PAGE = 1000
@@ -84,11 +85,12 @@ def _disk_row(room: int, lines: int, seeded: float, settled: float) -> Row:
 
 
 def _store_rows(data: Path, run_id: str, each: int, times: int) -> list[Row]:
+    load = Storage((data / "files").as_uri(), data).read_part
+    newest_page = partial(newest_lines, run_id=run_id, load=load, limit=PAGE)
+    middle_page = partial(read_log, run_id=run_id, load=load, after=each // 2, limit=PAGE)
     with database(data) as db:
-        newest = _timed(lambda: len(db.read_now(partial(newest_lines, run_id=run_id, limit=PAGE)).lines), times)
-        middle = _timed(
-            lambda: len(db.read_now(partial(read_log, run_id=run_id, after=each // 2, limit=PAGE)).lines), times
-        )
+        newest = _timed(lambda: len(db.read_now(newest_page).lines), times)
+        middle = _timed(lambda: len(db.read_now(middle_page).lines), times)
     return [
         _time_row(f"Newest {whole(PAGE)} lines, store", newest, NEWEST_BAR_MS),
         _time_row(f"{whole(PAGE)} lines from the middle, store", middle, MIDDLE_BAR_MS),
