@@ -14,6 +14,7 @@ from goliat_monitoring.store.read import log_search
 from goliat_monitoring.store.read.log_search import Found, FoundInStudy, search_log, search_study
 from goliat_monitoring.store.read.logs import numbered_lines
 from goliat_monitoring.store.read.problems import first_error, list_problems
+from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.lines import Line, plain
 from tests.store.conftest import Agent, House
@@ -148,3 +149,20 @@ def test_problems_are_grouped_by_text_and_the_worst_come_first(house: House) -> 
 
     house.do(count_one_more)
     assert house.database.read_now(lambda c: list_problems(c, run_id, limit=3)).problems[2].text == "odd"
+
+
+def test_a_run_has_a_bounded_number_of_kinds_of_problems(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("goliat_monitoring.store.log.append.MOST_PROBLEMS", 5)
+    agent = Agent(house, "gpu-1")
+    house.study()
+    job = house.do(claims.claim_next_for_agent, agent.worker_id, agent.session_id)
+    assert job is not None
+    words = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "alpha", "theta"]
+    for offset, word in enumerate(words):
+        agent.send(job, offset, wire.LineItem(house.now, "warning", "status", f"{word} is odd"))
+    found = house.database.read_now(lambda c: list_problems(c, job.run_id))
+    counts = {it.text: it.count for it in found.problems}
+    assert counts["alpha is odd"] == 2
+    assert counts["further texts"] == 3
+    assert len(counts) == 6
+    assert sum(counts.values()) == len(words)
