@@ -134,9 +134,8 @@ class LogRows:
     def _lump(self, run_id: str) -> None:
         """Count together what would be one more kind of complaint of a run that has the most it may have."""
         table = tables.log_problems
-        known = set(
-            self._connection.execute(select(table.c.level, table.c.text_key).where(table.c.run_id == run_id)).tuples()
-        )
+        kinds = select(table.c.level, table.c.text_key).where(table.c.run_id == run_id)
+        known = {(row.level, row.text_key) for row in self._connection.execute(kinds).all()}
         if len(known) < MOST_PROBLEMS:
             return
         for key in [key for key in self._problems if key[0] == run_id and key[1:] not in known]:
