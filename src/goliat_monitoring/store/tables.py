@@ -330,8 +330,9 @@ log_window = Table(
     Column("first_sender_at", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),  # JSON list of wire.lines.Line
-    Index("ix_log_window_due", "received_at", "run_id"),
-    Index("ix_log_window_run", "run_id", "first_sender_at"),
+    # One index that grows at its end: what each message writes must lie together. Rows are few, so that those of one
+    # run are found by a look through it.
+    Index("ix_log_window_due", "received_at", "run_id", "first_sender_at"),
 )
 
 messages = Table(

@@ -14,6 +14,7 @@ A record belongs to one block for good. Blank lines and blocks of more than one 
 there unfolded; what comes after them folds into the second.
 """
 
+import re
 from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Literal
@@ -33,6 +34,9 @@ LONGEST_COUNTED = 2000
 # Rounds whose numbers grow are a storm only when they come this fast, microseconds; else each is worth its line.
 QUICK = 2_000_000
 _DIGITS = b"0123456789"
+_DIGIT = re.compile("[0-9]").search
+# Characters by which two lines are told apart at a glance.
+_HEAD = 12
 
 
 class Record(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -79,16 +83,24 @@ class _Seen(msgspec.Struct, gc=False):
 
     level: str
     source: str
-    likeness: bytes
     text: str | None
+    head: str
     time: int
     # When it, or its newest repetition, was written.
     last: int
+    # Of a text too long to be looked at its digest, else the text without its digits once somebody asks.
+    known: bytes | None = None
     cut: list[str] | None = None
     count: int = 0
     period: int = 1
     kind: Kind = "repeat"
     growing: Growth | None = None
+
+    @property
+    def likeness(self) -> bytes:
+        if self.known is None:
+            self.known = (self.text or "").encode("utf-8", "surrogatepass").translate(None, _DIGITS)
+        return self.known
 
     def parts(self) -> list[str]:
         if self.cut is None:
@@ -149,7 +161,7 @@ class Fold:
         record = Record(line.time, line.level, line.source, text)
         new = _seen(record)
         seen = self._seen
-        if seen and self._folds(seen, new, record, bar=bar):
+        if seen and not self._is_news(seen, text, bar=bar) and self._folds(seen, new, record, bar=bar):
             return self._folded
         self._new.append(record)
         seen.append(new)
@@ -167,6 +179,18 @@ class Fold:
         self._new, self._repeats = [], {}
         return folded
 
+    @staticmethod
+    def _is_news(seen: list[_Seen], text: str, *, bar: bool) -> bool:
+        """The way of nearly every line: none of the last few begins like it, so none can be like it."""
+        head = text[:_HEAD]
+        if bar or seen[-1].count or "MCells/s" in text or _DIGIT(head) is not None:
+            return False
+        # A generator would cost more than all the rest.
+        for before in seen[-LONGEST_PERIOD:]:  # noqa: SIM110
+            if before.head == head or before.text is None:
+                return False
+        return True
+
     def _folds(self, seen: list[_Seen], new: _Seen, record: Record, *, bar: bool) -> bool:
         last = seen[-1]
         # An open block ends with the last record: what does not continue it is a record of its own.
@@ -175,7 +199,6 @@ class Fold:
         if (bar or solver_progress(record.text) is not None) and self._succeeds(last, new, bar=bar):
             self._open([last], "bar" if bar else "progress", new, record)
             return True
-        # The way of nearly every line: none of the last few looks like it.
         if bar or new.likeness not in [before.likeness for before in seen[-LONGEST_PERIOD:]]:
             return False
         period = 1 if self._twice(last, new) else self._cycle(new)
@@ -265,9 +288,8 @@ class Fold:
 
 def _seen(record: Record) -> _Seen:
     text = record.text
-    written = text.encode("utf-8", "surrogatepass")
     if len(text) <= LONGEST_COUNTED:
-        return _Seen(record.level, record.source, written.translate(None, _DIGITS), text, record.time, record.time)
+        return _Seen(record.level, record.source, text, text[:_HEAD], record.time, record.time)
     # No UTF-8 begins with this byte: a digest is never taken for a text.
-    likeness = b"\xff" + blake2b(written, digest_size=16).digest()
-    return _Seen(record.level, record.source, likeness, None, record.time, record.time)
+    digest = b"\xff" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return _Seen(record.level, record.source, None, text[:_HEAD], record.time, record.time, digest)

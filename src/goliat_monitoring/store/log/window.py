@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import rows_of, update_rows
+from goliat_monitoring.store.bulk import update_rows
 from goliat_monitoring.store.log.append import LogRows, LogState
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.lines import Line, plain
@@ -45,6 +45,11 @@ _DUE: Select[Any] = (
     .order_by(window.c.id)
     .limit(bindparam("at_once"))
 )
+# Answered by the index alone: rows that were written that early are few.
+_WRITTEN = select(window.c.id, window.c.run_id, window.c.first_sender_at).where(
+    window.c.run_id.in_(bindparam("run_ids", expanding=True)), window.c.first_sender_at <= bindparam("latest")
+)
+_ROWS: Select[Any] = select(window).where(window.c.id.in_(bindparam("ids", expanding=True))).order_by(window.c.id)
 _DELETE = delete(window).where(window.c.id.in_(bindparam("ids", expanding=True)))
 _key: Callable[[Line], SortKey] = attrgetter("time", "sequence", "position")
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
@@ -79,7 +84,9 @@ def release_due(connection: Connection, moment: Moment) -> bool:
 
 def release_all(connection: Connection, run_id: str) -> None:
     """Number whatever the run still holds: it is over, and what follows is said about it, not by it."""
-    held = connection.execute(select(window).where(window.c.run_id == run_id).order_by(window.c.id)).all()
+    # Which rows is answered by the index alone.
+    of_run = select(window.c.id).where(window.c.run_id == run_id)
+    held = connection.execute(select(window).where(window.c.id.in_(of_run)).order_by(window.c.id)).all()
     if held:
         _release(connection, {run_id: list(held)}, wait=False)
 
@@ -152,14 +159,10 @@ def _racing(
 ) -> dict[str, list[Row[Any]]]:
     """By run the rows, not due yet, that hold a line written no later than the last one that is due."""
     known = {row.id for rows in by_run.values() for row in rows}
-    source = rows_of(connection, tables.log_window, ("run_id", "first_sender_at"))
-    found = connection.exec_driver_sql(
-        "SELECT w.id, w.run_id, w.body FROM log_window AS w "  # noqa: S608 - own names
-        f"JOIN {source.sql} ON w.run_id = v.c0 AND w.first_sender_at <= v.c1 ORDER BY w.id",
-        source.parameters(list(cuts.items())),
-    )
+    written = connection.execute(_WRITTEN, {"run_ids": list(cuts), "latest": max(cuts.values())}).all()
+    ids = [row.id for row in written if row.first_sender_at <= cuts[row.run_id] and row.id not in known]
     racing: dict[str, list[Row[Any]]] = {}
-    for row in found.all():
-        if row.id not in known:
+    for start in range(0, len(ids), 500):
+        for row in connection.execute(_ROWS, {"ids": ids[start : start + 500]}).all():
             racing.setdefault(row.run_id, []).append(row)
     return racing

@@ -22,8 +22,15 @@ NO_LEVELS: frozenset[str] = frozenset()
 
 _run: BindParameter[str] = bindparam("run")
 _LINE_COUNT = select(runs.c.line_count).where(runs.c.id == _run)
-_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.run_id == _run)
-_WAITING = select(window.c.received_at, window.c.body).where(window.c.run_id == _run).order_by(window.c.id)
+_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(
+    window.c.id.in_(select(window.c.id).where(window.c.run_id == _run))
+)
+# Which rows is answered by the index alone.
+_WAITING = (
+    select(window.c.received_at, window.c.body)
+    .where(window.c.id.in_(select(window.c.id).where(window.c.run_id == _run)))
+    .order_by(window.c.id)
+)
 _decode_waiting = msgspec.json.Decoder(list[Line]).decode
 
 
