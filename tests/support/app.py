@@ -53,8 +53,7 @@ class App:
     async def sweep(self) -> None:
         """Do what is due now."""
         moment = self.services.moment()
-        while await self.services.db.write(lambda c: sweep.sweep(c, moment)):
-            pass
+        await self.services.db.write(lambda c: sweep.sweep(c, moment))
 
     async def pass_time(self, seconds: float) -> None:
         """Let time pass, and look once at its end."""

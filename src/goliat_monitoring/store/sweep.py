@@ -6,18 +6,18 @@ from goliat_monitoring.fleet.leases import lease_verdict
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import runs, tables, verdicts
 from goliat_monitoring.store.log.append import note
-from goliat_monitoring.store.log.window import release_due
+from goliat_monitoring.store.log.window import due_runs, release
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.clock import SECOND
 
 
-def sweep(connection: Connection, moment: Moment) -> bool:
-    """Do what is due at `moment`. Returns whether there is more of it: nobody should wait long for the writer."""
-    if release_due(connection, moment):
-        return True
+def sweep(connection: Connection, moment: Moment) -> None:
+    """Do what is due at `moment`."""
+    for run_ids in due_runs(connection, moment):
+        while release(connection, moment, run_ids):
+            pass
     _judge_due(connection, moment)
     _end_leases(connection, moment)
-    return False
 
 
 def _judge_due(connection: Connection, moment: Moment) -> None:

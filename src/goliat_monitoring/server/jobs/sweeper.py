@@ -9,6 +9,7 @@ import structlog
 
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import sweep
+from goliat_monitoring.store.log import window
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
@@ -47,9 +48,16 @@ class Sweeper:
                 log.warning("the clock jumped; nothing expires for a while", seconds=round(drift, 1))
                 self._services.keep_quiet()
             try:
-                while await self._services.db.write(partial(sweep.sweep, moment=self._services.moment())):
-                    pass
+                await self._release()
+                await self._services.db.write(partial(sweep.sweep, moment=self._services.moment()))
             except Refused as refusal:
                 log.warning("sweep put off", reason=refusal.error)
             except Exception as problem:
                 log.error("sweep failed", exc_info=problem)
+
+    async def _release(self) -> None:
+        """Number what has waited long enough, some at a time: what senders wait for goes in between."""
+        db, moment = self._services.db, self._services.moment()
+        for run_ids in await db.read(partial(window.due_runs, moment=moment)):
+            while await db.write(partial(window.release, moment=moment, run_ids=run_ids)):
+                pass

@@ -33,16 +33,16 @@ _STATES: Select[Any] = (
     .order_by(runs.c.id)
     .with_for_update()
 )  # fmt: skip
+# Both are answered by the index alone, which is in the order of arrival.
 _DUE_RUNS = (
-    select(window.c.run_id, func.count().label("rows"), func.min(window.c.received_at).label("oldest"))
+    select(window.c.run_id, func.count().label("rows"))
     .where(window.c.received_at <= bindparam("over"))
     .group_by(window.c.run_id)
-    .order_by("oldest")
 )
-_DUE: Select[Any] = (
-    select(window)
-    .where(window.c.run_id.in_(bindparam("run_ids", expanding=True)), window.c.received_at <= bindparam("over"))
-    .order_by(window.c.id)
+_DUE_IDS = (
+    select(window.c.id)
+    .where(window.c.received_at <= bindparam("over"), window.c.run_id.in_(bindparam("run_ids", expanding=True)))
+    .order_by(window.c.received_at, window.c.id)
     .limit(bindparam("at_once"))
 )
 # Answered by the index alone: rows that were written that early are few.
@@ -61,25 +61,33 @@ def held_row(run_id: str, received_at: int, first_at: int, lines: Sequence[Line]
     return (run_id, received_at, first_at, len(lines), _encode(lines))
 
 
-def release_due(connection: Connection, moment: Moment) -> bool:
-    """Number held lines whose window is over, some at a time. Returns whether more of them wait."""
+def due_runs(connection: Connection, moment: Moment) -> list[list[str]]:
+    """Runs with lines whose window is over, in portions for `release`: few at a time and all that is due of each.
+
+    So what a run costs is shared by its messages, and nobody waits long for the writer.
+    """
+    portions: list[list[str]] = []
+    room = 0
+    for run_id, rows in connection.execute(_DUE_RUNS, {"over": moment.now - moment.reorder_window}).all():
+        if not portions or rows > room:
+            portions.append([])
+            room = AT_ONCE
+        portions[-1].append(run_id)
+        room -= rows
+    return portions
+
+
+def release(connection: Connection, moment: Moment, run_ids: Sequence[str]) -> bool:
+    """Number the lines of these runs whose window is over. Returns whether there are more of them."""
     over = moment.now - moment.reorder_window
-    runs_due = connection.execute(_DUE_RUNS, {"over": over}).all()
-    if not runs_due:
-        return False
-    # All that is due of a run at once, of few runs: what each costs is shared by its messages.
-    run_ids: list[str] = []
-    count = 0
-    for run_id, rows, _ in runs_due:
-        if run_ids and count + rows > AT_ONCE:
-            break
-        run_ids.append(run_id)
-        count += rows
+    due = {"over": over, "run_ids": list(run_ids), "at_once": 2 * AT_ONCE}
+    ids = connection.execute(_DUE_IDS, due).scalars().all()
     by_run: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(_DUE, {"run_ids": run_ids, "over": over, "at_once": 2 * AT_ONCE}).all():
+    for row in connection.execute(_ROWS, {"ids": ids}).all():
         by_run.setdefault(row.run_id, []).append(row)
-    _release(connection, by_run, wait=True)
-    return len(run_ids) < len(runs_due) or count > 2 * AT_ONCE
+    if by_run:
+        _release(connection, by_run, wait=True)
+    return len(ids) == 2 * AT_ONCE
 
 
 def release_all(connection: Connection, run_id: str) -> None:
