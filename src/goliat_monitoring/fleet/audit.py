@@ -119,7 +119,7 @@ def _settle(event: Event, state: AssignmentState, own: _Assignment) -> list[Faul
         faults.append(Fault(event.position, f"assignment {event.assignment_id} was COMPLETED and became {state}"))
     if own.live is not None and state is not AssignmentState.RUNNING:
         faults.append(
-            Fault(event.position, f"assignment {event.assignment_id} became {state} with live run {own.live}")
+            Fault(event.position, f"assignment {event.assignment_id} became {state} while {own.live} was live")
         )
     own.completed = own.completed or state is AssignmentState.COMPLETED
     own.cancelled = state is AssignmentState.CANCELLED

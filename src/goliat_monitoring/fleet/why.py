@@ -10,6 +10,9 @@ from goliat_monitoring.fleet.states import AssignmentState, Presence, RunState
 from goliat_monitoring.study.requirements import MachineFacts, Requirements
 from goliat_monitoring.wire.clock import iso
 
+# Rules about the moment: a worker that breaks only these may have the assignment later.
+_AT_HAND = ("presence", "busy")
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -172,18 +175,16 @@ def why_not(waiting: Waiting, workers: Iterable[Machine], now: int, *, ahead: in
         for worker in workers
         if (verdicts := [*at_hand(worker), *suits(waiting, worker, now)])
     ]
-    fit = [
-        it for it in looked if all(verdict.ok for verdict in it.verdicts if verdict.rule not in ("presence", "busy"))
-    ]
+    fit = [it for it in looked if all(verdict.ok for verdict in it.verdicts if verdict.rule not in _AT_HAND)]
     some = Verdict(
         "a_worker_fits",
         bool(fit),
         f"{len(fit)} of {len(looked)} workers may have it." if looked else "There is no worker.",
     )
-    return Why(_answer(waiting, [*rules, some], looked, live), [*rules, some], looked)
+    return Why(_answer([*rules, some], looked, live), [*rules, some], looked)
 
 
-def _answer(waiting: Waiting, rules: Sequence[Verdict], workers: Sequence[WorkerWhy], live: Live | None) -> str:
+def _answer(rules: Sequence[Verdict], workers: Sequence[WorkerWhy], live: Live | None) -> str:
     if live is not None:
         if live.state is RunState.UNREACHABLE:
             return (

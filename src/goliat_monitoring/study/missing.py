@@ -14,7 +14,7 @@ from goliat_monitoring.study.extends import Config, ConfigProblem
 from goliat_monitoring.study.space import Part, Space, label, space_of
 
 T = TypeVar("T")
-# (scenario or "", position or direction, orientation or polarization)
+# A scenario with a position and an orientation; in the far field "" with a direction and a polarization.
 Placement = tuple[str, str, str]
 
 
@@ -74,10 +74,10 @@ def exact_parts(space: Space, missing: Collection[str]) -> list[Part]:
     for (phantom, frequency), placements in blocks.items():
         alike.setdefault(tuple(placements), {}).setdefault(phantom, []).append(frequency)
     parts: list[Part] = []
-    for placements, phantoms in alike.items():
+    for own, phantoms in alike.items():
         for frequencies, together in _grouped(phantoms).items():
             base = replace(space.whole, phantoms=together, frequencies=frequencies)
-            parts += _products(space, base, placements)
+            parts += _products(space, base, own)
     return parts
 
 

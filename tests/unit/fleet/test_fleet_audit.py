@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from goliat_monitoring.fleet.audit import Event, audit
 
 
-def events(*said: tuple[str, str] | tuple[str, str, int]) -> list[Event]:
+def events(*said: tuple[Any, ...]) -> list[Event]:
     """(kind, run or assignment, attempt) as a log; run `a1` is of assignment `a`."""
     found = []
     for position, (kind, subject, *attempt) in enumerate(said):
@@ -21,7 +21,7 @@ def events(*said: tuple[str, str] | tuple[str, str, int]) -> list[Event]:
     return found
 
 
-GOOD = [
+GOOD: list[tuple[Any, ...]] = [
     ("run_claimed", "a1", 1), ("run_running", "a1"), ("run_unreachable", "a1"), ("run_running", "a1"),
     ("run_claimed", "b1", 1), ("run_unreachable", "a1"), ("run_lost", "a1"), ("assignment_pending", "a"),
     ("run_claimed", "a2", 2), ("run_stop_asked", "a2"), ("run_succeeded", "a2"), ("assignment_completed", "a"),
@@ -48,7 +48,7 @@ def test_a_sound_log_has_no_fault() -> None:
         ([("run_claimed", "a2", 3)], "run a2 was opened twice"),
         ([("run_claimed", "a3", 3)], "assignment a was completed, yet run a3 began"),
         ([("assignment_pending", "a")], "assignment a was COMPLETED and became PENDING"),
-        ([("assignment_pending", "b")], "became PENDING with live run b3"),
+        ([("assignment_pending", "b")], "became PENDING while b3 was live"),
         ([("run_cancelled", "b3"), ("assignment_cancelled", "b"), ("run_claimed", "b4", 4)], "b was cancelled, yet"),
         ([("run_running", "x9")], "was never opened"),
     ],
