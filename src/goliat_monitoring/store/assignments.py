@@ -1,6 +1,7 @@
 """The only module that changes the state of an assignment and of its cases, in the transaction that changes the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, func, insert, select, update
@@ -96,9 +97,22 @@ def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], 
 
 
 def settle(
-    connection: Connection, moment: Moment, assignment_id: str, state: AssignmentState, *, memory_error: bool = False
+    connection: Connection,
+    moment: Moment,
+    assignment_id: str,
+    state: AssignmentState,
+    *,
+    memory_error: bool = False,
+    not_before: int | None = None,
+    prefer_until: int | None = None,
+    vram_above: int | None = None,
+    ask: str = "",
+    actor: str = "server",
 ) -> None:
-    """A run of the assignment is over; `state` is what the rules made of that."""
+    """A run of the assignment is over, or a person decided; `state` is what the rules made of that.
+
+    `not_before`, `prefer_until`, `vram_above`, `ask`: see `fleet.retry.After` and the table.
+    """
     row = get(connection, assignment_id)
     connection.execute(
         update(assignments)
@@ -106,17 +120,25 @@ def settle(
         .values(
             state=state,
             memory_errors=assignments.c.memory_errors + int(memory_error),
+            not_before=not_before,
+            prefer_until=prefer_until,
+            vram_above=vram_above,
+            ask=ask,
+            cancel_asked=False,
             completed_at=moment.now if state in (AssignmentState.COMPLETED, AssignmentState.FAILED) else None,
             updated_at=moment.now,
         )
     )
+    data: dict[str, Any] = {"notBefore": not_before, "ask": ask or None}
     record(
         connection,
         moment.now,
         f"assignment_{state.lower()}",
+        actor=actor,
         super_study_id=row.super_study_id,
         assignment_id=assignment_id,
         was=row.state,
+        **{name: value for name, value in data.items() if value is not None},
     )
     _touch(connection, row)
     if state == AssignmentState.PENDING:
@@ -124,12 +146,31 @@ def settle(
 
 
 def requeue(connection: Connection, moment: Moment, assignment_id: str, actor: str) -> None:
-    """A person asks for another attempt at what failed or was cancelled. Raises `Refused` 404 or 409."""
+    """A person asks for another attempt at what failed or was cancelled. Raises `Refused` 404 or 409.
+
+    Earlier attempts do not count any more; of its simulations only the missing ones are computed.
+    """
     row = get(connection, assignment_id)
-    if row.state not in (AssignmentState.FAILED, AssignmentState.CANCELLED):
+    waits = row.state == AssignmentState.PENDING and (row.not_before or row.prefer_until)
+    if row.state not in (AssignmentState.FAILED, AssignmentState.CANCELLED) and not waits:
         raise Refused(409, f"the assignment is {row.state}", "only a FAILED or CANCELLED one can be queued again")
-    record(connection, moment.now, "assignment_retry", actor=actor, assignment_id=assignment_id)
-    settle(connection, moment, assignment_id, AssignmentState.PENDING)
+    if row.replaced_at is not None:
+        raise Refused(409, "the assignment was split again", "its missing simulations are in other assignments now")
+    study = tables.super_studies
+    if connection.execute(select(study.c.cancelled).where(study.c.id == row.super_study_id)).scalar_one():
+        raise Refused(
+            409, "its super study is cancelled", "create a study from what is missing of it: study missing NAME"
+        )
+    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(counts_from=row.attempts))
+    record(
+        connection,
+        moment.now,
+        "assignment_retry",
+        actor=actor,
+        super_study_id=row.super_study_id,
+        assignment_id=assignment_id,
+    )
+    settle(connection, moment, assignment_id, AssignmentState.PENDING, actor=actor)
 
 
 def mark_cases(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from goliat_monitoring.fleet.retry import after_run
+from goliat_monitoring.fleet.causes import Cause, cause_of, failure_key
 from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.store import assignments, tables
+from goliat_monitoring.store import assignments, retries, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log.append import note
@@ -113,15 +113,33 @@ def end(
     *,
     exit_code: int | None = None,
     actor: str = "server",
+    trouble: str = "",
+    done_cases: int = 0,
     assignment_state: AssignmentState | None = None,
 ) -> None:
-    """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says."""
+    """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says.
+
+    `trouble`: what went wrong, as `fleet.causes.trouble_of` finds it; `done_cases`: how many it proved.
+    """
     if RunState(row.state).terminal:
         return
+    cause = cause_of(state, trouble, moment.now - row.claimed_at, done_cases)
+    key = failure_key(trouble) if cause is Cause.FAST else None
     connection.execute(
         update(runs)
         .where(runs.c.id == row.id)
-        .values(state=state, reason=reason, exit_code=exit_code, ended_at=moment.now, judge_at=None)
+        .values(
+            state=state,
+            reason=reason,
+            exit_code=exit_code,
+            ended_at=moment.now,
+            judge_at=None,
+            cause=cause,
+            failure_key=key or None,
+            flag="",
+            flag_reason="",
+            flagged_at=None,
+        )
     )
     record(
         connection,
@@ -133,18 +151,16 @@ def end(
         run_id=row.id,
         was=row.state,
         reason=reason,
+        cause=cause,
     )
     release_all(connection, row.id)
     level = "success" if state == RunState.SUCCEEDED else "warning"
     note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
     if row.assignment_id is not None:
-        assignment = assignments.get(connection, row.assignment_id)
-        memory_error = state == RunState.MEMORY_ERROR
-        next_state = assignment_state or after_run(
-            state, assignment.attempts, assignment.memory_errors + int(memory_error), by_person=False
-        )
-        assignments.settle(connection, moment, row.assignment_id, next_state, memory_error=memory_error)
+        retries.settle(connection, moment, row, state, cause, key or "", assignment_state)
     touched(connection, row.id, row.worker_id)
+    # Its agent hears of it at once.
+    touch(connection, f"directive:{row.worker_id}")
 
 
 def give_up(connection: Connection, moment: Moment, run_id: str, reason: str, actor: str) -> None:
