@@ -173,6 +173,55 @@ def requeue(connection: Connection, moment: Moment, assignment_id: str, actor: s
     settle(connection, moment, assignment_id, AssignmentState.PENDING, actor=actor)
 
 
+def settle_all(
+    connection: Connection,
+    moment: Moment,
+    rows: Sequence[Any],
+    state: AssignmentState,
+    *,
+    actor: str,
+    again: bool = False,
+    replaced: bool = False,
+) -> None:
+    """`settle` for many that have no live run, in a few statements. `rows`: id, super_study_id and state of each.
+
+    `again`: a person asks for another attempt, as `requeue`. `replaced`: others ask for their missing cases now.
+    """
+    values: dict[str, Any] = {
+        "state": state,
+        "not_before": None,
+        "prefer_until": None,
+        "vram_above": None,
+        "ask": "",
+        "cancel_asked": False,
+        "updated_at": moment.now,
+    }
+    if again:
+        values |= {"counts_from": assignments.c.attempts, "completed_at": None}
+    if replaced:
+        values |= {"replaced_at": moment.now}
+    for chunk in _chunks([row.id for row in rows]):
+        connection.execute(update(assignments).where(assignments.c.id.in_(chunk)).values(**values))
+    kinds = [*(["assignment_retry"] if again else []), f"assignment_{state.lower()}"]
+    events = [
+        {
+            "at": moment.now,
+            "kind": kind,
+            "actor": actor,
+            "super_study_id": row.super_study_id,
+            "assignment_id": row.id,
+            "data": msgspec.json.encode({"was": row.state, **({"replaced": True} if replaced else {})}).decode(),
+        }
+        for row in rows
+        for kind in kinds
+    ]
+    if events:
+        connection.execute(insert(tables.events), events)
+        _touch(connection, rows[0])
+    if rows and state == AssignmentState.PENDING:
+        touch(connection, "work")
+
+
 def mark_cases(
     connection: Connection, moment: Moment, assignment_id: str, run_id: str, verdicts: Mapping[str, str]
 ) -> None:

@@ -188,6 +188,22 @@ def ask(connection: Connection, moment: Moment, run_id: str, directive: str, act
     touch(connection, f"run:{run_id}", f"directive:{row.worker_id}")
 
 
+def cancel(connection: Connection, moment: Moment, run_id: str, actor: str) -> None:
+    """End a live run at once: its agent is told to end the process tree. Raises `Refused` 404 or 409.
+
+    One that cannot be told, since no agent carries it or its machine is not heard, is over from now on; an agent that
+    comes back is fenced and ends it then.
+    """
+    row = get(connection, run_id)
+    if RunState(row.state).terminal:
+        raise Refused(409, "the run is over already", f"it ended as {row.state}")
+    if row.kind == "agent" and row.state != RunState.UNREACHABLE:
+        ask(connection, moment, run_id, "kill", actor)
+        return
+    why = "its machine is not heard" if row.kind == "agent" else "close GOLIAT on its machine: no agent can do it"
+    end(connection, moment, row, RunState.CANCELLED, f"Cancelled by {actor}; {why}.", actor=actor)
+
+
 def touched(connection: Connection, run_id: str, worker_id: str) -> None:
     """Note that what people see of this run changed."""
     touch(connection, "fleet", f"run:{run_id}", f"worker:{worker_id}")
