@@ -338,8 +338,9 @@ def test_three_failures_set_a_worker_aside_until_a_person_takes_it_back(house: H
     assert {it.name: it.ok for it in found.workers} == {"bad": False, "good": False}
     assert "set aside" in " ".join(v.text for it in found.workers for v in it.verdicts if not v.ok)
     study(house, "another")
-    assert bad.work().study_name == "another"
-    house.do(runs.cancel, house.rows(tables.runs)[-1].id, "anna")
+    other = bad.work()
+    assert other.study_name == "another"
+    house.do(runs.cancel, other.run_id, "anna")
     assert house.do(retries.lift, made, bad.worker_id, "anna")
     assert not house.do(retries.lift, made, bad.worker_id, "anna")
     kinds = Counter(row.kind for row in house.rows(tables.events))

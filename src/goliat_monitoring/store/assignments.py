@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import tables
@@ -15,11 +15,25 @@ from goliat_monitoring.study.cases import Case, Phases
 from goliat_monitoring.wire.errors import Refused
 
 assignments, cases = tables.assignments, tables.cases
+_ONE = select(assignments).where(assignments.c.id == bindparam("one"))
+_CASES = select(cases).where(cases.c.assignment_id == bindparam("one")).order_by(cases.c.ordinal)
+_START = (
+    update(assignments)
+    .where(assignments.c.id == bindparam("one"))
+    .values(
+        state=AssignmentState.RUNNING,
+        attempts=bindparam("attempt"),
+        last_run_id=bindparam("run"),
+        started_at=func.coalesce(assignments.c.started_at, bindparam("now")),
+        completed_at=None,
+        updated_at=bindparam("now"),
+    )
+)
 
 
 def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
     """The assignment's row. Raises `Refused` 404."""
-    row = connection.execute(select(assignments).where(assignments.c.id == assignment_id)).one_or_none()
+    row = connection.execute(_ONE, {"one": assignment_id}).one_or_none()
     if row is None:
         raise Refused(404, "no such assignment", assignment_id)
     return row
@@ -27,9 +41,7 @@ def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
 
 def expected_cases(connection: Connection, assignment_id: str) -> list[Case]:
     """The cases that the assignment asks for, in order; empty while nobody knows them."""
-    rows = connection.execute(
-        select(cases).where(cases.c.assignment_id == assignment_id).order_by(cases.c.ordinal)
-    ).all()
+    rows = connection.execute(_CASES, {"one": assignment_id}).all()
     return [
         Case(
             key=row.case_key,
@@ -80,18 +92,7 @@ def add_cases(connection: Connection, assignment_id: str, found: Sequence[Case])
 def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], run_id: str) -> int:
     """The assignment is now run by `run_id`. Returns the number of this attempt."""
     attempt = row.attempts + 1
-    connection.execute(
-        update(assignments)
-        .where(assignments.c.id == row.id)
-        .values(
-            state=AssignmentState.RUNNING,
-            attempts=attempt,
-            last_run_id=run_id,
-            started_at=func.coalesce(assignments.c.started_at, moment.now),
-            completed_at=None,
-            updated_at=moment.now,
-        )
-    )
+    connection.execute(_START, {"one": row.id, "attempt": attempt, "run": run_id, "now": moment.now})
     _touch(connection, row)
     return int(attempt)
 

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from goliat_monitoring.fleet.claims import Claimer, Grant, Holder, LastRun, Refuse, Same, decide_claim
 from goliat_monitoring.fleet.states import AssignmentState, RunState
@@ -70,9 +70,9 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
             return None
         assignment = found
     granted = _claim(connection, moment, assignment, worker_id, "agent", by_name=False, session_id=session_id)
-    name = connection.execute(
-        select(tables.super_studies.c.name).where(tables.super_studies.c.id == assignment.super_study_id)
-    ).scalar_one()
+    name = connection.execute(_NAME, {"one": assignment.super_study_id}).scalar_one()
+    # A first attempt is of the whole assignment.
+    config = portions.config_of(connection, granted.run_id) if granted.attempt > 1 else None
     return Job(
         run_id=granted.run_id,
         fence=granted.fence,
@@ -81,13 +81,16 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
         study_name=name,
         index=assignment._mapping["index"],  # noqa: SLF001 - `Row.index` is the tuple's method
         attempt=granted.attempt,
-        config=msgspec.json.decode(portions.config_of(connection, granted.run_id) or assignment.config),
+        config=msgspec.json.decode(config or assignment.config),
         cases=[
             CaseRef(case.key, case.relative_path, case.details)
-            for case in portions.cases_of(connection, granted.run_id, assignment.id)
+            for case in portions.cases_of(connection, config, assignment.id)
         ],
         lease_s=LEASE / SECOND,
     )
+
+
+_NAME = select(tables.super_studies.c.name).where(tables.super_studies.c.id == bindparam("one"))
 
 
 class _Granted(msgspec.Struct):

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, insert, select
 
 from goliat_monitoring.store import assignments, tables
 from goliat_monitoring.store.log.append import note
@@ -13,6 +13,7 @@ from goliat_monitoring.study.cases import Case, enumerate_cases
 from goliat_monitoring.study.missing import covering
 
 run_configs, cases = tables.run_configs, tables.cases
+_CONFIG = select(run_configs.c.config).where(run_configs.c.run_id == bindparam("one"))
 
 
 def narrow(connection: Connection, moment: Moment, run_id: str, assignment: Row[Any]) -> None:
@@ -43,13 +44,12 @@ def narrow(connection: Connection, moment: Moment, run_id: str, assignment: Row[
 
 def config_of(connection: Connection, run_id: str) -> str | None:
     """The config that was made for this run, as JSON; None where it runs that of its assignment."""
-    return connection.execute(select(run_configs.c.config).where(run_configs.c.run_id == run_id)).scalar()
+    return connection.execute(_CONFIG, {"one": run_id}).scalar()
 
 
-def cases_of(connection: Connection, run_id: str, assignment_id: str) -> list[Case]:
-    """The cases that this run is to compute, in order; empty while nobody knows them."""
+def cases_of(connection: Connection, config: str | None, assignment_id: str) -> list[Case]:
+    """The cases that a run with this config of its own is to compute, in order; empty while nobody knows them."""
     whole = assignments.expected_cases(connection, assignment_id)
-    config = config_of(connection, run_id)
     if config is None:
         return whole
     asked = {case.key for case in enumerate_cases(msgspec.json.decode(config))}

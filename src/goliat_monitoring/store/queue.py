@@ -40,7 +40,7 @@ _LANES = text(
             )
         )
     )
-    SELECT lanes.study, lanes.demand, s.retries_stopped
+    SELECT lanes.study, lanes.demand, s.retries_stopped, s.name
     FROM lanes JOIN super_studies AS s ON s.id = lanes.study
     WHERE NOT s.paused AND NOT s.cancelled AND NOT EXISTS (
         SELECT 1 FROM set_aside AS x

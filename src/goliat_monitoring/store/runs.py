@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from goliat_monitoring.fleet.causes import Cause, cause_of, failure_key
 from goliat_monitoring.fleet.states import AssignmentState, RunState
@@ -17,6 +17,13 @@ from goliat_monitoring.wire.ids import new_id
 
 runs = tables.runs
 LIVE = (RunState.CLAIMED, RunState.RUNNING, RunState.UNREACHABLE)
+_INSERT = insert(runs).inline()
+_NEWEST_LIVE = (
+    select(runs)
+    .where(runs.c.worker_id.in_(bindparam("workers", expanding=True)), tables.LIVE_RUN)
+    .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
+    .limit(1)
+)
 
 
 def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
@@ -29,12 +36,7 @@ def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
 
 def newest_live(connection: Connection, worker_ids: Sequence[str]) -> Row[tuple[object, ...]] | None:
     """The newest run of these workers that is not over."""
-    return connection.execute(
-        select(runs)
-        .where(runs.c.worker_id.in_(worker_ids), runs.c.state.in_(LIVE))
-        .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+    return connection.execute(_NEWEST_LIVE, {"workers": list(worker_ids)}).one_or_none()
 
 
 def open_run(
@@ -53,19 +55,20 @@ def open_run(
     run_id = new_id()
     attempt = assignments.start(connection, moment, assignment, run_id) if assignment is not None else 1
     connection.execute(
-        insert(runs).values(
-            id=run_id,
-            assignment_id=None if assignment is None else assignment.id,
-            worker_id=worker_id,
-            session_id=session_id,
-            attempt=attempt,
-            kind=kind,
-            fence_hash=fence_hash,
-            sender_ip=sender_ip,
-            state=RunState.CLAIMED,
-            claimed_at=moment.now,
-            lease_until=lease_until,
-        )
+        _INSERT,
+        {
+            "id": run_id,
+            "assignment_id": None if assignment is None else assignment.id,
+            "worker_id": worker_id,
+            "session_id": session_id,
+            "attempt": attempt,
+            "kind": kind,
+            "fence_hash": fence_hash,
+            "sender_ip": sender_ip,
+            "state": RunState.CLAIMED,
+            "claimed_at": moment.now,
+            "lease_until": lease_until,
+        },
     )
     record(
         connection,

@@ -71,7 +71,7 @@ def close(
     """Judge a live run and end it. `ended_by`: who said that it is over, as `fleet.evidence.judge` wants it."""
     if row.assignment_id is not None:
         assignment = assignments.get(connection, row.assignment_id)
-        expected = portions.cases_of(connection, row.id, row.assignment_id)
+        expected = portions.cases_of(connection, portions.config_of(connection, row.id), row.assignment_id)
         total = len(expected) or assignment.expected_total
         phases = assignments.phases_of(assignment)
     else:
