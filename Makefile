@@ -1,6 +1,6 @@
 # Two commands do everything on a machine with only Python >= 3.11 and make: `make demo` and `make test`.
 #   PYTHON=/path/to/python3.12   the interpreter for .venv (3.11 to 3.13; found by itself otherwise)
-#   ARGS=...                     handed to the demo (`ARGS=--exit`) or to pytest (`ARGS="-k claim -x"`)
+#   ARGS=...                     handed to the demo (`ARGS=--exit`), to pytest (`ARGS="-k claim -x"`) or to the benchmarks
 #   WORKERS=n                    pytest processes; 0 runs the tests in pytest's own process
 
 PYTHON ?=
@@ -9,7 +9,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint format system-packages clean
+.PHONY: help install demo test bench check lint format system-packages clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -25,6 +25,10 @@ demo: install ## Server, three agents and a study of 24 simulated simulations; A
 	@$(BIN)/python -m goliat_monitoring.cli.main demo $(ARGS)
 
 test: install system-packages lint check ## Everything: style, types, import rules, all tests
+
+bench: install ## How fast it is: one table and docs/benchmarks.md; ARGS="ingest-sqlite --rounds 3", ARGS=--quick
+	@tools/system-packages bench
+	@$(BIN)/python -m bench $(ARGS)
 
 check: install ## Tests alone
 	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadscope) $(ARGS)

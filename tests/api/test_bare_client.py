@@ -150,7 +150,7 @@ def test_log_lines_come_back_in_the_order_of_their_own_times(with_app: WithApp) 
         assert log["total"] == 6
         part = await app.get(f"/api/runs/{run_id}/log", params={"after": 2, "limit": 3})
         assert [line["n"] for line in part["lines"]] == [3, 4, 5]
-        assert set(part["lines"][0]) == {"n", "time", "level", "source", "text"}
+        assert set(part["lines"][0]) == {"n", "time", "receivedAt", "level", "source", "text"}
 
     with_app(test)
 

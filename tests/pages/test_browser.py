@@ -90,7 +90,8 @@ def test_03_a_new_log_line_appears_on_the_open_run_page(screen: Screen, server: 
     expect(page.get_by_role("heading", level=1)).to_contain_text("far-field-700 #0, try 1")
     expect(page.locator("#connection")).to_have_text("Live")
     mark(page)
-    server.log(MACHINE, 0, "Computing the field of \x1b[31mx_pos\x1b[0m", "    indented", level="info")
+    repeated = ["Waiting for a licence"] * 3
+    server.log(MACHINE, 0, "Computing the field of \x1b[31mx_pos\x1b[0m", "    indented", *repeated, level="info")
     line = page.locator("#log li", has_text="Computing the field of x_pos")
     expect(line).to_be_visible()
     expect(line).to_have_class("window info")
@@ -99,6 +100,8 @@ def test_03_a_new_log_line_appears_on_the_open_run_page(screen: Screen, server: 
     numbered = page.locator("#log li[id]", has_text="Computing the field of x_pos")
     expect(numbered).to_be_visible()
     expect(page.locator("#log li", has_text="Computing")).to_have_count(1)
+    expect(page.locator("#log li", has_text="Waiting for a licence")).to_have_count(1)
+    expect(page.locator("#log li", has_text="Waiting for a licence").locator("b")).to_have_text("repeated 3 times")
     server.gui(MACHINE, type="stage_progress", name="Running Simulation", current=66, total=100)
     expect(page.locator(".gauge", has_text="Running Simulation")).to_contain_text("66 %")
     expect(page.locator(".gauge", has_text="GOLIAT says")).to_contain_text("41 %")

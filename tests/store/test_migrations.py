@@ -14,6 +14,7 @@ from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.migrate import config_for, current_revision, differences, migrate
 from goliat_monitoring.store.read.logs import read_log
 from goliat_monitoring.wire.errors import Refused
+from tests.store.log_help import loader
 from tests.support.postgres import new_database
 
 
@@ -106,7 +107,7 @@ def test_what_the_first_revision_held_is_there_after_the_second(empty: str) -> N
             connection.execute(text(sql), values)
     migrate(empty)
     with opened(empty) as connection:
-        page = read_log(connection, "r")
+        page = read_log(connection, "r", loader({}))
         assert [(shown.n, shown.level, shown.text) for shown in page.lines] == [
             (1, "info", "numbered"),
             (None, "error", "waiting"),

@@ -14,7 +14,7 @@ from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOpti
 
 app = typer.Typer(no_args_is_help=True, help="Runs: list, read their logs, stop them.")
 RunArgument = Annotated[str, typer.Argument(help="Id of a run.")]
-PAGE, LOOK_EVERY_S = 1000, 1.0
+PAGE, MOST, LOOK_EVERY_S = 1000, 10_000, 1.0
 
 
 @app.command("list")
@@ -55,15 +55,34 @@ def log(
     run: RunArgument,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run is over.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Only lines after this number.")] = 0,
+    search: Annotated[str | None, typer.Option(help="Only lines that hold this text, whatever its case.")] = None,
+    regex: Annotated[bool, typer.Option("--regex", help="The text to search is a regular expression (RE2).")] = False,
+    level: Annotated[str | None, typer.Option(help="Only lines of these levels, as warning,error.")] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Texts alone, with the terminal escapes they came with.")] = False,
+    problems: Annotated[bool, typer.Option("--problems", help="Warnings and errors grouped by text.")] = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
     """A run's log, oldest line first; with --json one object a line."""
+    if sum((follow, search is not None, level is not None, problems)) > 1 or (regex and search is None):
+        raise typer.BadParameter("use one of --follow, --search, --level and --problems; --regex goes with --search")
+    asked: dict[str, str | None] = {"level": level, "raw": "true" if raw else None}
     with client(server, token) as api:
-        for line in _followed(api, run, after) if follow else _lines(api, run, after):
+        if problems:
+            _print_problems(api, run, as_json=as_json)
+            return
+        if search is not None:
+            found = _found(api, run, search, after, regex="true" if regex else None, raw=asked["raw"])
+        elif follow:
+            found = _followed(api, run, after, **asked)
+        else:
+            found = _lines(api, run, after, **asked)
+        for line in found:
             if as_json:
                 print(json.dumps(line, ensure_ascii=False), flush=True)
+            elif raw:
+                print(line.get("text"), flush=True)
             else:
                 show.console.print(show.log_line(line), soft_wrap=True)
 
@@ -94,25 +113,60 @@ def cancel(
         show.console.print(f"{run} is cancelled, or will be when its machine has ended it.", markup=False)
 
 
-def _lines(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
+def _lines(api: Client, run: str, after: int, **asked: str | None) -> Iterator[dict[str, Any]]:
     """All lines there are, page by page. Those still waiting for their number come last."""
     while True:
-        page = api.get(f"/api/runs/{quote(run, safe='')}/log", after=after, limit=PAGE)["lines"]
-        yield from page
-        numbered = [line["n"] for line in page if line.get("n") is not None]
-        if len(page) < PAGE or not numbered:
+        page = api.get(_log_of(run), after=after, limit=PAGE, **asked)
+        yield from page["lines"]
+        numbered = [line["n"] for line in page["lines"] if line.get("n") is not None]
+        if not page["more"] or not numbered:
             return
         after = numbered[-1]
 
 
-def _followed(api: Client, run: str, after: int) -> Iterator[dict[str, Any]]:
+def _followed(api: Client, run: str, after: int, **asked: str | None) -> Iterator[dict[str, Any]]:
     """Lines as they get their numbers, until the run is over and nothing more comes."""
     while True:
         over = not api.get(f"/api/runs/{quote(run, safe='')}")["run"]["live"]
-        for line in _lines(api, run, after):
+        for line in _lines(api, run, after, **asked):
             if line.get("n") is not None:
                 after = line["n"]
                 yield line
         if over:
             return
         time.sleep(LOOK_EVERY_S)
+
+
+def _found(api: Client, run: str, text: str, after: int, **asked: str | None) -> Iterator[dict[str, Any]]:
+    """Lines that match, and at the end, on standard error, how many there are."""
+    found = api.get(f"{_log_of(run)}/search", q=text, after=after, limit=MOST, **asked)
+    yield from found["lines"]
+    told = f"{len(found['lines']):,} of {found['total']:,} matching lines"
+    unfinished = "" if found["complete"] else f"; the time was over after {found['searched']:,} of {found['ofLines']:,}"
+    show.problems.print(f"{told}{unfinished}", markup=False)
+
+
+def _print_problems(api: Client, run: str, *, as_json: bool) -> None:
+    answer = api.get(f"{_log_of(run)}/problems")
+    if as_json:
+        show.as_json(answer)
+        return
+    show.table(
+        ("Level", "Times", "First line", "Last line", "Last", "Text"),
+        (
+            (
+                show.state(it.get("level")),
+                it.get("count"),
+                it.get("firstLine"),
+                it.get("lastLine"),
+                show.when(it.get("lastTime")),
+                it.get("text"),
+            )
+            for it in answer["problems"]
+        ),
+        "No warnings, no errors.",
+    )
+
+
+def _log_of(run: str) -> str:
+    return f"/api/runs/{quote(run, safe='')}/log"

@@ -101,4 +101,8 @@ def log_line(line: Mapping[str, Any]) -> Text:
     """A log line: number, time, text in the colour of its level."""
     number = line.get("n")
     text = Text(f"{number if number is not None else '':>6}  {when(line.get('time'))[11:]}  ", "dim")
-    return text.append(safe(line.get("text")), STYLES.get(str(line.get("level")), ""))
+    text.append(safe(line.get("text")), STYLES.get(str(line.get("level")), ""))
+    count = line.get("count")
+    if isinstance(count, int) and count > 1:
+        text.append(f"  repeated {count:,} times, last at {when(line.get('lastTime'))[11:]}", "dim")
+    return text

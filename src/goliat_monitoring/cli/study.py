@@ -1,5 +1,6 @@
 """`goliat-monitoring study`: create super studies, look at them, fetch their results."""
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated, Any
@@ -100,6 +101,40 @@ def download(
         show.as_json({"file": str(target), "size": size})
     else:
         show.console.print(f"{target} ({size:,} bytes)", markup=False)
+
+
+@app.command()
+def search(
+    study: StudyArgument,
+    text: Annotated[str, typer.Argument(help="What the lines hold, whatever its case.")],
+    regex: Annotated[bool, typer.Option("--regex", help="The text is a regular expression (RE2).")] = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Search the logs of all runs of a super study, newest run first; with --json one object a run."""
+    with client(server, token) as api:
+        path = f"/api/super-studies/{quote(str(find(api, study)['id']))}/log/search"
+        next_run: str | None = None
+        while True:
+            found = api.get(path, q=text, regex="true" if regex else None, fromRun=next_run)
+            for run in found["runs"]:
+                _print_found(run, as_json=as_json)
+            next_run = found["nextRun"]
+            if next_run is None:
+                return
+
+
+def _print_found(run: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(run, ensure_ascii=False), flush=True)
+        return
+    unfinished = "" if run["complete"] else ", and more, perhaps: the time was over"
+    lines = f"{run['total']:,} line{'' if run['total'] == 1 else 's'}"
+    heading = f"#{run['index']}, try {run['attempt']}, run {run['runId']}: {lines}{unfinished}"
+    show.console.print(heading, markup=False, style="bold")
+    for line in run["lines"]:
+        show.console.print(show.log_line(line), soft_wrap=True)
 
 
 def find(api: Client, study: str) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What every handler may need, made once at start: settings, database, file storage, clock and the hub of changes."""
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from goliat_monitoring.store.storage import Storage
 from goliat_monitoring.wire.clock import SECOND
 
 Clock = Callable[[], int]
+# Searches that run at a time.
+SEARCHES = 2
 
 
 def wall_clock() -> int:
@@ -27,6 +30,8 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.hub = Hub()
+        # A search keeps a reader busy for seconds; pages need one too.
+        self.searches = asyncio.Semaphore(SEARCHES)
         self.epoch = ""
         self.quiet_until = 0
         self.db: Database

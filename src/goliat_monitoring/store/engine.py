@@ -85,6 +85,5 @@ def _postgresql(url: URL, size: int, *, read_only: bool) -> Engine:
             url, poolclass=QueuePool, pool_size=size, max_overflow=0, connect_args=connect, pool_pre_ping=True,
             isolation_level="REPEATABLE READ",
         )  # fmt: skip
-    return create_engine(
-        url, poolclass=QueuePool, pool_size=size, max_overflow=0, connect_args=connect, pool_pre_ping=True
-    )
+    # The writer finds out by itself that its connection died, and has nothing to lose by it.
+    return create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0, connect_args=connect)

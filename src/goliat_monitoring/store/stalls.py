@@ -19,8 +19,7 @@ from goliat_monitoring.wire.agent import Facts
 runs, problems, samples, workers = tables.runs, tables.log_problems, tables.samples, tables.workers
 
 # Keys of grouped log lines have # for each number.
-# Of a log with very many of them only the beginning is one.
-RETRY_KEY = "iSolve failed, retry%"
+RETRY_KEY = "iSolve failed, retry attempt #%"
 # Of machines that say nothing of their cores: as many as the smallest that runs GOLIAT.
 FEWEST_CORES = 4
 

@@ -99,6 +99,9 @@ class Store(Protocol):
     def read(self, key: str) -> AsyncIterator[bytes]:
         """The bytes of `key`, in pieces."""
 
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """`size` bytes of `key` from byte `start` on. For a thread that may wait."""
+
     async def delete(self, key: str) -> None:
         """Forget `key`; no error when it is not there."""
 
@@ -140,6 +143,14 @@ class LocalFiles:
         finally:
             file.close()
 
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        try:
+            with (self._root / key).open("rb") as file:
+                file.seek(start)
+                return file.read(size)
+        except FileNotFoundError:
+            raise _gone(key) from None
+
     async def delete(self, key: str) -> None:
         await asyncio.to_thread((self._root / key).unlink, missing_ok=True)
 
@@ -171,6 +182,14 @@ class RemoteFiles:
             raise _gone(key) from None
         async for piece in found.stream(min_chunk_size=PIECE):
             yield bytes(piece)
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        try:
+            return bytes(obstore.get_range(self._store, key, start=start, length=size))
+        except FileNotFoundError:
+            raise _gone(key) from None
+        except BaseError as problem:
+            raise Refused(503, "the file storage does not answer", "try again in a moment") from problem
 
     async def delete(self, key: str) -> None:
         try:
@@ -215,6 +234,13 @@ class Storage:
     async def read_all(self, key: str) -> bytes:
         """The whole file."""
         return b"".join([piece async for piece in self.read(key)])
+
+    def read_part(self, key: str, start: int, size: int) -> bytes:
+        """`size` bytes from byte `start` on, for a thread that may wait. Raises `Refused` 404 if they are gone."""
+        part = self._store.read_part(_checked(key), start, size)
+        if len(part) != size:
+            raise Refused(404, "the file in the storage is too short", f"{key} ends before byte {start + size}")
+        return part
 
     async def delete(self, *keys: str) -> None:
         """Delete files; what is not there is no error."""

@@ -139,9 +139,12 @@ def delete_study(connection: Connection, moment: Moment, study_id: str, actor: s
     for table, owner in (
         (tables.artifacts, tables.artifacts.c.run_id.in_(run_ids)),
         (tables.screenshots, tables.screenshots.c.run_id.in_(run_ids)),
+        (tables.log_chunks, tables.log_chunks.c.run_id.in_(run_ids)),
         (tables.unattributed_uploads, tables.unattributed_uploads.c.assignment_id.in_(of_study)),
     ):
-        keys.extend(connection.execute(select(table.c.storage_key).where(owner)).scalars())
+        # Chunks of a log lie together in few files, or in none.
+        stored = select(table.c.storage_key).where(owner, table.c.storage_key.is_not(None)).distinct()
+        keys.extend(connection.execute(stored).scalars())
     connection.execute(delete(studies).where(studies.c.id == study_id))
     record(connection, moment.now, "study_deleted", actor=actor, super_study_id=study_id, name=row.name)
     touch(connection, "studies", "fleet", f"study:{study_id}")

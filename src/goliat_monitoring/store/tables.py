@@ -38,6 +38,7 @@ TO_SEAL = text("tail_size >= 262144")
 PENDING = text("state = 'PENDING'")
 AGAIN = text("state = 'PENDING' AND attempts > 0")
 FAILED_ALIKE = text("failure_key IS NOT NULL")
+OVER_UNSEALED = text("ended_at IS NOT NULL AND tail_size > 0")
 
 server_facts = Table(
     "server_facts",
@@ -233,6 +234,7 @@ runs = Table(
     Index("ix_runs_live", "lease_until", sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
     Index("ix_runs_claimed_at", "claimed_at"),
     Index("ix_runs_to_seal", "tail_size", sqlite_where=TO_SEAL, postgresql_where=TO_SEAL),
+    Index("ix_runs_over_unsealed", "ended_at", sqlite_where=OVER_UNSEALED, postgresql_where=OVER_UNSEALED),
     Index("ix_runs_ended_at", "ended_at"),
     Index("ix_runs_failure_key", "failure_key", sqlite_where=FAILED_ALIKE, postgresql_where=FAILED_ALIKE),
 )
@@ -321,14 +323,14 @@ log_chunks = Table(
     Column("last_received_at", BigInteger, nullable=False),
     Column("levels", Text, nullable=False),  # JSON {level: lines}
     Column("raw_size", Integer, nullable=False),  # bytes of text before compression
-    # zstd frames, see store.log.chunk. NULL once they lie in the artifact storage: first the text, then the meta, from
-    # `storage_offset` of the file `storage_key`.
-    Column("text", LargeBinary),
-    Column("meta", LargeBinary),
     Column("text_size", Integer, nullable=False),
     Column("meta_size", Integer, nullable=False),
     Column("storage_key", Text),
     Column("storage_offset", BigInteger),
+    # zstd frames, see store.log.chunk. NULL once they lie in the artifact storage: first the text, then the meta, from
+    # `storage_offset` of the file `storage_key`. They stand last, as SQLite reads through a long value to what follows.
+    Column("text", LargeBinary),
+    Column("meta", LargeBinary),
 )
 
 # The one thing that changes of a line after it was numbered: how often it was repeated.

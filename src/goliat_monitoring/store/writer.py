@@ -15,6 +15,7 @@ from itertools import groupby
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from goliat_monitoring.store.changes import take
 from goliat_monitoring.wire.errors import Refused
@@ -29,6 +30,10 @@ Together = Callable[[Connection, Sequence[P]], Sequence[T | Exception]]
 QUEUE_LIMIT = 20_000
 # One commit holds at most this many, so that the first of them does not wait for the last for long.
 GROUP_LIMIT = 512
+# A group costs about half a millisecond whatever is in it. After one of this many calls the next is given a moment to
+# grow, which a caller does not notice.
+BUSY = 8
+GATHER_S = 0.002
 # Pages show at once that nothing can be written, and that it can again.
 TROUBLE_TOPIC = "fleet"
 
@@ -43,7 +48,7 @@ class Call(Generic[T]):
         self.together = together
         self.payload = payload
         self.result: T | None = None
-        self.failure: BaseException | None = None
+        self.failure: Exception | None = None
         self._future: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -124,17 +129,43 @@ class Writer:
                 self._wake.notify()
 
     def _run(self) -> None:
+        size = 0
         while True:
             with self._wake:
                 while not self._waiting:
                     if self._closed:
                         return
                     self._wake.wait()
-                group = [self._waiting.popleft() for _ in range(min(len(self._waiting), GROUP_LIMIT))]
+                waiting, closing = len(self._waiting), self._closed
+            if size >= BUSY and waiting < size and not closing:
+                # Many send at once: most of those of the last group are about to send again.
+                time.sleep(GATHER_S)
+            with self._wake:
+                size = min(len(self._waiting), GROUP_LIMIT)
+                group = [self._waiting.popleft() for _ in range(size)]
             self._commit(group)
 
     def _commit(self, group: list[Call[Any]]) -> None:
-        topics: frozenset[str] = frozenset()
+        try:
+            try:
+                topics = self._apply(group)
+            except DBAPIError as problem:
+                # A connection that died while nobody used it is found out now. Nothing of this group was committed.
+                if not problem.connection_invalidated:
+                    raise
+                topics = self._apply(group)
+        except Exception as problem:  # noqa: BLE001 - the commit itself failed: nobody may believe otherwise
+            topics = frozenset()
+            for call in group:
+                call.failure = problem
+        topics |= self._look_for_trouble(group)
+        _answer(group)
+        if topics:
+            self._on_commit(topics)
+
+    def _apply(self, group: list[Call[Any]]) -> frozenset[str]:
+        """Run the group in one transaction and commit it. Returns the topics that changed."""
+        done = False
         try:
             with self._engine.connect() as connection, connection.begin():
                 for together, calls in groupby(group, key=_together):
@@ -144,25 +175,24 @@ class Writer:
                     else:
                         _several(connection, together, list(calls))
                 topics = take(connection)
-        except Exception as problem:  # noqa: BLE001 - the commit itself failed: nobody may believe otherwise
-            topics = self._failed(problem)
-            for call in group:
-                call.failure = problem
-        else:
-            if self.trouble is not None:
-                self.trouble = None
-                topics |= {TROUBLE_TOPIC}
-        _answer(group)
-        if topics:
-            self._on_commit(topics)
+                done = True
+        except DBAPIError as problem:
+            # If it was the commit that failed, nobody knows whether it happened: it must not be done again.
+            problem.connection_invalidated = problem.connection_invalidated and not done
+            raise
+        return topics
 
-    def _failed(self, problem: Exception) -> frozenset[str]:
-        text = str(getattr(problem, "orig", None) or problem).strip().partition("\n")[0]
-        if self.trouble is not None:
+    def _look_for_trouble(self, group: list[Call[Any]]) -> frozenset[str]:
+        """Remember whether the database itself fails. Returns the topic to tell when that changed."""
+        problem = next((call.failure for call in group if isinstance(call.failure, OperationalError)), None)
+        was = self.trouble
+        if problem is None:
+            self.trouble = None
+        else:
+            text = str(problem.orig).strip().partition("\n")[0]
+            self.trouble = was or Trouble(text)
             self.trouble.text = text
-            return frozenset()
-        self.trouble = Trouble(text)
-        return frozenset({TROUBLE_TOPIC})
+        return frozenset({TROUBLE_TOPIC}) if (was is None) != (self.trouble is None) else frozenset()
 
 
 def _together(call: Call[Any]) -> Any:
@@ -175,6 +205,7 @@ def _one(connection: Connection, call: Call[Any]) -> None:
         with connection.begin_nested():
             call.result = call.unit(connection)
     except Exception as problem:  # noqa: BLE001 - the caller gets it, the others go on
+        _raise_if_gone(problem)
         call.failure = problem
 
 
@@ -183,6 +214,7 @@ def _several(connection: Connection, together: Together[Any, Any], calls: list[C
         with connection.begin_nested():
             answers = together(connection, [call.payload for call in calls])
     except Exception as problem:  # noqa: BLE001 - found out below whose fault it is
+        _raise_if_gone(problem)
         if len(calls) == 1:
             calls[0].failure = problem
             return
@@ -195,6 +227,12 @@ def _several(connection: Connection, together: Together[Any, Any], calls: list[C
             call.failure = answer
         else:
             call.result = answer
+
+
+def _raise_if_gone(problem: Exception) -> None:
+    """A connection that is gone takes the whole transaction with it."""
+    if isinstance(problem, DBAPIError) and problem.connection_invalidated:
+        raise problem
 
 
 def _answer(group: list[Call[Any]]) -> None:

@@ -184,13 +184,48 @@ def test_a_log_is_read_page_by_page_and_followed_to_its_end(server: Server, monk
     pages = {0: [1, 2], 2: [3]}
     for after, numbers in pages.items():
         lines = [line | {"n": n, "text": f"line {n}"} for n in numbers]
-        server.say("GET", f"/api/runs/r/log?after={after}&limit=2", {"lines": lines, "total": 3})
+        answer = {"lines": lines, "total": 3, "more": after == 0}
+        server.say("GET", f"/api/runs/r/log?after={after}&limit=2", answer)
     server.say("GET", "/api/runs/r", {"run": {"id": "r", "live": False}})
     for option in ("--after=0", "--follow"):
         result = call(server, "run", "log", "r", option)
         assert [words.split("  ")[-1] for words in result.stdout.splitlines()] == ["line 1", "line 2", "line 3"]
     found = [json.loads(text) for text in call(server, "run", "log", "r", "--after", "2", "--json").stdout.splitlines()]
     assert [it["n"] for it in found] == [3]
+
+
+LINE = {"n": 7, "time": "2026-11-24T00:00:00.000Z", "level": "error", "source": "status", "text": "gone"}
+
+
+def test_a_log_is_searched_filtered_and_summed_up(server: Server) -> None:
+    repeated = LINE | {"count": 11_873, "lastTime": "2026-11-24T00:01:00.000Z"}
+    found = {"lines": [repeated], "total": 3, "searched": 9, "ofLines": 12, "complete": False}
+    server.say("GET", "/api/runs/r/log/search?q=g.n&after=0&limit=10000&regex=true", found)
+    result = call(server, "run", "log", "r", "--search", "g.n", "--regex")
+    assert "gone  repeated 11,873 times, last at" in result.stdout
+    assert "1 of 3 matching lines; the time was over after 9 of 12" in result.stderr
+    only = {"lines": [LINE | {"text": "\x1b[1mgone"}], "total": 9, "more": False}
+    server.say("GET", "/api/runs/r/log?after=0&limit=1000&level=error&raw=true", only)
+    assert call(server, "run", "log", "r", "--level", "error", "--raw").stdout == "\x1b[1mgone\n"
+    problem = {"level": "error", "text": "gone", "count": 41, "firstLine": 7, "lastLine": 9, "lastTime": LINE["time"]}
+    server.say("GET", "/api/runs/r/log/problems", {"problems": [problem], "groups": 1, "firstError": 7})
+    assert "41" in call(server, "run", "log", "r", "--problems").stdout
+    assert call(server, "run", "log", "r", "--problems", "--follow").exit_code == 2
+    assert call(server, "run", "log", "r", "--regex").exit_code == 2
+
+
+def test_a_study_is_searched_to_its_end(server: Server) -> None:
+    path = f"/api/super-studies/{STUDY_ID}"
+    server.say("GET", path, {"id": STUDY_ID, "name": "trial"})
+    run = {"runId": "r2", "index": 1, "attempt": 1, "state": "failed", "total": 1, "lines": [LINE], "complete": True}
+    server.say("GET", f"{path}/log/search?q=gone", {"runs": [run], "nextRun": "r1"})
+    server.say("GET", f"{path}/log/search?q=gone&fromRun=r1", {"runs": [run | {"runId": "r1"}], "nextRun": None})
+    shown = call(server, "study", "search", STUDY_ID, "gone").stdout.splitlines()
+    assert [text for text in shown if text.startswith("#")] == [
+        "#1, try 1, run r2: 1 line", "#1, try 1, run r1: 1 line",
+    ]  # fmt: skip
+    found = call(server, "study", "search", STUDY_ID, "gone", "--json").stdout.splitlines()
+    assert [json.loads(text)["runId"] for text in found] == ["r2", "r1"]
 
 
 def test_a_run_is_stopped(server: Server) -> None:

@@ -12,6 +12,7 @@ def api_routes() -> list[HTTPRouteHandler]:
         gui,
         health,
         heartbeat,
+        logs,
         results,
         runs,
         scheduling,
@@ -19,5 +20,18 @@ def api_routes() -> list[HTTPRouteHandler]:
         workers,
     )
 
-    modules = (agents, assignments, events, gui, health, heartbeat, results, runs, scheduling, super_studies, workers)
+    modules = (
+        agents,
+        assignments,
+        events,
+        gui,
+        health,
+        heartbeat,
+        logs,
+        results,
+        runs,
+        scheduling,
+        super_studies,
+        workers,
+    )
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]

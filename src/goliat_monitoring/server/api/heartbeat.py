@@ -51,7 +51,11 @@ async def machine(
     def unit(c: Connection) -> tuple[WorkerView, GuiStateJson | None, list[AssignmentView]]:
         worker = get_worker(c, now, ip_address)
         held = [run.assignment_id for run in list_runs(c, worker_id=worker.id, limit=20) if run.live]
-        return worker, gui_state(c, worker), [get_assignment(c, now, key) for key in held if key is not None]
+        return (
+            worker,
+            gui_state(c, services.storage.read_part, worker),
+            [get_assignment(c, now, key) for key in held if key is not None],
+        )
 
     worker, state, held = await services.db.read(unit)
     return MachineAnswer(

@@ -1,8 +1,7 @@
-"""JSON of runs: one attempt, its evidence, files, pictures and log."""
+"""JSON of runs: one attempt, its evidence, files and pictures."""
 
 import msgspec
 
-from goliat_monitoring.store.read.logs import LogLine, LogPage
 from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Screenshot, Sign
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
@@ -99,22 +98,6 @@ class RunAnswer(msgspec.Struct, rename="camel", kw_only=True):
     screenshots: list[ScreenshotJson]
 
 
-class LineJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
-    """A log line. `n` is null while it waits for lines that raced with it. `time` on the sender's clock."""
-
-    n: int | None
-    time: str
-    level: str
-    source: str
-    text: str
-    late: bool = False
-
-
-class LogAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    lines: list[LineJson]
-    total: int
-
-
 def run_json(run: RunSummary) -> RunJson:
     """A run in a list."""
     return RunJson(
@@ -209,12 +192,3 @@ def screenshot_json(screenshot: Screenshot) -> ScreenshotJson:
         size=screenshot.size,
         url=f"/api/runs/{screenshot.run_id}/screenshots/{screenshot.id}",
     )
-
-
-def log_answer(page: LogPage) -> LogAnswer:
-    """A stretch of a log."""
-    return LogAnswer(lines=[_line_json(line) for line in page.lines], total=page.total)
-
-
-def _line_json(line: LogLine) -> LineJson:
-    return LineJson(n=line.n, time=iso(line.time), level=line.level, source=line.source, text=line.text, late=line.late)

@@ -1,4 +1,4 @@
-"""Runs: list, evidence, log, pictures, files, and what a person asks of a live one."""
+"""Runs: list, evidence, pictures, files, and what a person asks of a live one."""
 
 from typing import Annotated
 
@@ -8,11 +8,9 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
 
 from goliat_monitoring.server.api.run_shapes import (
-    LogAnswer,
     RunAnswer,
     RunJson,
     ScreenshotJson,
-    log_answer,
     run_answer,
     run_json,
     screenshot_json,
@@ -20,12 +18,9 @@ from goliat_monitoring.server.api.run_shapes import (
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import file_answer
 from goliat_monitoring.store import runs
-from goliat_monitoring.store.read.logs import newest_lines, read_log
 from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.store.read.runs import get_run, list_runs, run_summary, screenshot, screenshots_of
 from goliat_monitoring.wire.errors import Refused
-
-MOST_LINES = 10_000
 
 
 class Stop(msgspec.Struct, rename="camel"):
@@ -56,23 +51,6 @@ async def runs_list(
 async def run_detail(services: Given, run_id: FromPath[str]) -> RunAnswer:
     """A run with its simulations, the evidence for each, its files and newest pictures."""
     return run_answer(await services.db.read(lambda c: get_run(c, run_id)))
-
-
-@get("/api/runs/{run_id:str}/log", tags=["Runs"])
-async def run_log(
-    services: Given,
-    run_id: FromPath[str],
-    after: Annotated[int, QueryParameter(ge=0)] = 0,
-    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LINES)] = 500,
-    tail: FromQuery[bool] = False,
-) -> LogAnswer:
-    """Lines after number `after`. The newest ones of a bare client wait some seconds for their number: `n` is null.
-
-    `total` counts them too. With `tail` the last `limit` lines.
-    """
-    if tail:
-        return log_answer(await services.db.read(lambda c: newest_lines(c, run_id, limit)))
-    return log_answer(await services.db.read(lambda c: read_log(c, run_id, after=after, limit=limit)))
 
 
 @get("/api/runs/{run_id:str}/screenshots", tags=["Runs"])

@@ -19,6 +19,7 @@ from goliat_monitoring.server.api.worker_shapes import (
 )
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.store import retries, workers
+from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import newest_lines
 from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
 from goliat_monitoring.wire.errors import Refused
@@ -81,7 +82,7 @@ async def worker_detail(services: Given, key: FromPath[str]) -> WorkerAnswer:
 
     def unit(c: Connection) -> tuple[list[WorkerView], GuiStateJson | None]:
         found = find_workers(c, now, key)
-        return found, gui_state(c, found[0]) if found else None
+        return found, gui_state(c, services.storage.read_part, found[0]) if found else None
 
     found, state = await services.db.read(unit)
     if not found:
@@ -138,11 +139,11 @@ async def remove_worker(
     return Success(success=True, message=f"{await services.db.write(unit)} was removed; its finished work stays")
 
 
-def gui_state(connection: Connection, worker: WorkerView) -> GuiStateJson | None:
+def gui_state(connection: Connection, load: Load, worker: WorkerView) -> GuiStateJson | None:
     """A worker's newest run with the end of its log; None without a run."""
     if worker.run is None:
         return None
-    return gui_state_json(worker, worker.run, newest_lines(connection, worker.run.id, NEWEST_LINES))
+    return gui_state_json(worker, worker.run, newest_lines(connection, worker.run.id, load, NEWEST_LINES))
 
 
 def the_only(found: list[WorkerView], key: str) -> WorkerView:

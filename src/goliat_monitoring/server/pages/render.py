@@ -44,7 +44,7 @@ def environment() -> Environment:
         percent=numbers.whole_percent,
         plural=numbers.plural,
     )
-    env.filters.update(moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
+    env.filters.update(iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
     return env
 
 

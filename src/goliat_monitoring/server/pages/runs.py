@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath
 from sqlalchemy import Connection
@@ -15,8 +16,10 @@ from goliat_monitoring.server.pages.numbers import plural, span
 from goliat_monitoring.server.pages.render import moment, render
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
-from goliat_monitoring.store.read.logs import LogLine, first_error, newest_lines
+from goliat_monitoring.store.read.log_pieces import Load
+from goliat_monitoring.store.read.logs import LogLine, newest_lines
 from goliat_monitoring.store.read.overview import assignment_state
+from goliat_monitoring.store.read.problems import first_error
 from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run, run_summary
 from goliat_monitoring.store.read.studies import CaseView, list_cases
 from goliat_monitoring.wire.clock import SECOND
@@ -89,7 +92,6 @@ def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
         "shown": shown,
         "marks": run_flags(run, now),
         "outcome": outcome(run, state),
-        # Searched for only when there is one: it reads the log up to it.
         "error_line": first_error(connection, run_id) if run.errors else None,
         "facts": facts(run),
     }
@@ -215,9 +217,9 @@ def files(detail: RunDetail) -> list[File]:
     ]
 
 
-def log(run_id: str, connection: Connection) -> Mapping[str, Any]:
+def log(run_id: str, load: Load, connection: Connection) -> Mapping[str, Any]:
     """The newest lines, for the page as it is first shown."""
-    page = newest_lines(connection, run_id, LINES_SHOWN)
+    page = newest_lines(connection, run_id, load, LINES_SHOWN)
     kept: list[LogLine] = []
     budget = LOG_BUDGET
     for line in reversed(page.lines):
@@ -227,7 +229,7 @@ def log(run_id: str, connection: Connection) -> Mapping[str, Any]:
         budget -= len(text) + 60
         if budget < 0 and kept:
             break
-        kept.append(LogLine(n=line.n, time=line.time, level=line.level, source=line.source, text=text, late=line.late))
+        kept.append(msgspec.structs.replace(line, text=text))
     return {"run_id": run_id, "lines": kept[::-1], "total": page.total}
 
 
@@ -253,7 +255,8 @@ def more_page(run_id: str) -> Page:
 @get("/runs/{run_id:str}")
 async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """One run with its log."""
-    found = await request.app.state.services.db.read(partial(log, run_id))
+    services = request.app.state.services
+    found = await services.db.read(partial(log, run_id, services.storage.read_part))
     return await whole(request, one_page(run_id), render("log.html", **found), more_page(run_id))
 
 

@@ -30,8 +30,8 @@ PROBLEM_LEVELS = frozenset({"warning", "error", "fatal"})
 # Characters of a text that tell one group of warnings from another, and that are kept to show it.
 KEY_LENGTH = 200
 SHOWN_LENGTH = 500
-# A run that complains more often than this gets its further complaints told apart by their beginnings only.
-MANY_PROBLEMS = 2_000
+# A run that has complained in so many different words gets what is new after that counted together.
+MOST_PROBLEMS = 1_000
 # Runs whose end of the log is kept in memory.
 REMEMBERED = 4_000
 # Records that a `Fold` looks back on.
@@ -58,6 +58,8 @@ class LogRows:
         self._tail: list[tuple[Any, ...]] = []
         self._repeats: dict[tuple[str, int], tuple[Any, ...]] = {}
         self._problems: dict[tuple[str, str, str], list[Any]] = {}
+        # Runs with so many problems that their kinds must be counted.
+        self._many: set[str] = set()
 
     def add(
         self, run_id: str, state: LogState, lines: Sequence[Line], received_at: int, *, late: bool = False
@@ -70,7 +72,9 @@ class LogRows:
         for line in lines:
             number = add(line)
             if line.level in PROBLEM_LEVELS:
-                self._problem(run_id, line, number, state.problems)
+                self._problem(run_id, line, number)
+                if state.problems >= MOST_PROBLEMS:
+                    self._many.add(run_id)
         folded = fold.take()
         size = 0
         if folded.new:
@@ -103,6 +107,8 @@ class LogRows:
             list(self._repeats.values()),
             {name: f"excluded.{name}" for name in REPEATS[2:]},
         )
+        for run_id in self._many:
+            self._lump(run_id)
         own = "log_problems"
         upsert_rows(
             connection,
@@ -115,7 +121,7 @@ class LogRows:
                 "last_sender_at": "excluded.last_sender_at",
             },
         )
-        self._tail, self._repeats, self._problems = [], {}, {}
+        self._tail, self._repeats, self._problems, self._many = [], {}, {}, set()
 
     def _end(self, run_id: str, state: LogState) -> Fold:
         known = _ends.get(run_id)
@@ -125,9 +131,24 @@ class LogRows:
         self.save()
         return read_end(self._connection, run_id, state.line_count)
 
-    def _problem(self, run_id: str, line: Line, number: int, so_far: int) -> None:
+    def _lump(self, run_id: str) -> None:
+        """Count together what would be one more kind of complaint of a run that has the most it may have."""
+        table = tables.log_problems
+        kinds = select(table.c.level, table.c.text_key).where(table.c.run_id == run_id)
+        known = {(row.level, row.text_key) for row in self._connection.execute(kinds).all()}
+        if len(known) < MOST_PROBLEMS:
+            return
+        for key in [key for key in self._problems if key[0] == run_id and key[1:] not in known]:
+            _, level, _, _, count, first, last, first_at, last_at = self._problems.pop(key)
+            row = self._problems.setdefault(
+                (run_id, level, ""), [run_id, level, "", "further texts", 0, first, last, first_at, last_at]
+            )
+            row[4] += count
+            row[6], row[8] = max(row[6], last), max(row[8], last_at)
+
+    def _problem(self, run_id: str, line: Line, number: int) -> None:
         text = plain(line.text).strip()
-        key = _digits.sub("#", text[:KEY_LENGTH])[: KEY_LENGTH if so_far < MANY_PROBLEMS else 20]
+        key = _digits.sub("#", text[:KEY_LENGTH])
         row = self._problems.get((run_id, line.level, key))
         if row is None:
             shown = text[:SHOWN_LENGTH]

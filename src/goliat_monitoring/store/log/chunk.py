@@ -127,6 +127,11 @@ def plain_blob(text: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(text)
 
 
+def plain_line(text: str) -> str:
+    """`text` as a chunk keeps it to be searched."""
+    return _TAKEN_OUT.sub("", text) if "\x1b" in text or "\n" in text else text
+
+
 def open_lines(
     meta: bytes, text: bytes, first_line: int, *, first: int | None = None, last: int | None = None
 ) -> list[tuple[int, StoredLine]]:

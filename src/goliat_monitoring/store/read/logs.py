@@ -1,123 +1,239 @@
 """Reading the log of a run by line number. Lines that wait for their number come at the end, with none."""
 
+from collections.abc import Iterable
+
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BindParameter, Connection, bindparam, func, select
 
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.bulk import rows_of
+from goliat_monitoring.store.log.chunk import StoredLine
+from goliat_monitoring.store.log.fold import Repeat
+from goliat_monitoring.store.read.log_pieces import Load, Numbered, pieces
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.lines import Line, plain
 
-tail, window, runs = tables.log_tail, tables.log_window, tables.runs
+window, runs = tables.log_window, tables.runs
 
-StoredLine = tuple[int, str, str, str]
+NEWEST = 1_000
 # Bytes of text in one answer at which it ends early; a single line may be longer.
 ENOUGH = 8 * 2**20
+NO_LEVELS: frozenset[str] = frozenset()
+
+_run: BindParameter[str] = bindparam("run")
+_LINE_COUNT = select(runs.c.line_count).where(runs.c.id == _run)
+_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.run_id == _run)
+_WAITING = select(window.c.received_at, window.c.body).where(window.c.run_id == _run).order_by(window.c.id)
+_decode_waiting = msgspec.json.Decoder(list[Line]).decode
 
 
-class LogLine(msgspec.Struct, frozen=True, kw_only=True):
-    """`n`: its number, from 1; None while it waits for lines that raced with it. `time`: the sender's clock, UTC
-    microseconds. `late`: it came when lines after it already had their numbers. `text` holds no terminal escapes.
+class LogLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """`n`: its number, from 1; None while it waits for lines that raced with it. `time`: the sender's clock,
+    `received_at` the server's, UTC microseconds. `late`: it came when lines after it already had their numbers.
+    `text` holds no terminal escapes, unless they were asked for. `repeat`: how often it came, if more than once.
     """
 
     n: int | None
     time: int
+    received_at: int
     level: str
     source: str
     text: str
     late: bool = False
+    repeat: Repeat | None = None
 
 
 class LogPage(msgspec.Struct, frozen=True, kw_only=True):
-    """`total`: how many lines are numbered and waiting together. `numbered`: those that have their number."""
+    """`total`: how many lines are numbered and waiting together. `numbered`: those that have their number.
+
+    `more`: it ended early, and there may be more in the direction in which it was read.
+    """
 
     lines: list[LogLine]
     total: int
     numbered: int
+    more: bool
 
 
-def read_log(connection: Connection, run_id: str, *, after: int = 0, limit: int = 500, raw: bool = False) -> LogPage:
+def read_log(
+    connection: Connection,
+    run_id: str,
+    load: Load,
+    *,
+    after: int = 0,
+    before: int | None = None,
+    limit: int = NEWEST,
+    newest: bool = False,
+    levels: frozenset[str] = NO_LEVELS,
+    raw: bool = False,
+) -> LogPage:
     """At most `limit` lines after number `after`, in order. Waiting lines follow once all numbered ones are in.
 
-    `raw` keeps terminal escapes. Raises `Refused` 404.
+    With `before` only lines before that number: the last of them, unless `after` is given too. With `newest` the last
+    lines of all. `levels`: only lines of these. `raw` keeps terminal escapes. Raises `Refused` 404.
     """
-    numbered, waiting = _counts(connection, run_id)
-    lines = _numbered(connection, run_id, after, limit, raw=raw)
-    reached = lines[-1].n if lines else after
-    if (reached or 0) >= numbered and len(lines) < limit and waiting:
-        lines += _waiting(connection, run_id, limit - len(lines), raw=raw)
-    return LogPage(lines=lines, total=numbered + waiting, numbered=numbered)
+    numbered, waiting_count = line_counts(connection, run_id)
+    top = numbered if before is None else min(numbered, before - 1)
+    backward = newest or (before is not None and after == 0)
+    # What waits comes after all numbers.
+    waiting = waiting_lines(connection, run_id, raw=raw) if waiting_count and before is None else []
+    waiting = [line for line in waiting if not levels or line.level in levels]
+    if backward:
+        last_ones = waiting[max(len(waiting) - limit, 0) :]
+        room = limit - len(last_ones)
+        first = after + 1 if levels else max(after + 1, top - room + 1)
+        found, whole = _walk(connection, run_id, load, first, top, room, levels, backward=True)
+        lines = _shown(connection, run_id, found[::-1], raw=raw) + last_ones
+        more = len(last_ones) < len(waiting) or not whole or first > after + 1
+    else:
+        last = top if levels else min(top, after + limit)
+        found, whole = _walk(connection, run_id, load, after + 1, last, limit, levels, backward=False)
+        lines = _shown(connection, run_id, found, raw=raw)
+        more = not whole or last < top
+        if not more:
+            first_ones = waiting[: limit - len(lines)]
+            lines += first_ones
+            more = len(first_ones) < len(waiting)
+    return LogPage(lines=lines, total=numbered + waiting_count, numbered=numbered, more=more)
 
 
-def newest_lines(connection: Connection, run_id: str, limit: int = 500) -> LogPage:
+def newest_lines(connection: Connection, run_id: str, load: Load, limit: int = NEWEST) -> LogPage:
     """The last `limit` lines, waiting ones included. Raises `Refused` 404."""
-    numbered, waiting = _counts(connection, run_id)
-    of_waiting = min(waiting, limit)
-    of_numbered = min(numbered, limit - of_waiting)
-    lines = _numbered(connection, run_id, numbered - of_numbered, of_numbered, raw=False)
-    lines += _waiting(connection, run_id, of_waiting, raw=False, skip=waiting - of_waiting)
-    return LogPage(lines=lines, total=numbered + waiting, numbered=numbered)
+    return read_log(connection, run_id, load, limit=limit, newest=True)
 
 
-def first_error(connection: Connection, run_id: str) -> int | None:
-    """The number of the first error or fatal line. Reads the log up to it."""
-    for stored in connection.execute(select(tail).where(tail.c.run_id == run_id).order_by(tail.c.first_line)):
-        if b'"error"' not in stored.body and b'"fatal"' not in stored.body:
-            continue
-        for offset, line in enumerate(msgspec.json.decode(stored.body, type=list[StoredLine])):
-            if line[1] in ("error", "fatal"):
-                return int(stored.first_line + offset)
-    return None
+def numbered_lines(
+    connection: Connection, run_id: str, load: Load, numbers: list[int], *, raw: bool = False
+) -> list[LogLine]:
+    """The lines with these numbers, which are in order."""
+    found: list[Numbered] = []
+    if numbers:
+        at = 0
+        for piece in pieces(connection, run_id, load, numbers[0], numbers[-1]):
+            end = at
+            while end < len(numbers) and numbers[end] <= piece.last_line:
+                end += 1
+            if end > at:
+                wanted = set(numbers[at:end])
+                found += [it for it in piece.lines(numbers[at], numbers[end - 1]) if it[0] in wanted]
+                at = end
+    return _shown(connection, run_id, found, raw=raw)
 
 
-def _counts(connection: Connection, run_id: str) -> tuple[int, int]:
-    numbered = connection.execute(select(runs.c.line_count).where(runs.c.id == run_id)).scalar_one_or_none()
-    if numbered is None:
-        raise Refused(404, "no such run", run_id)
-    waiting = connection.execute(
-        select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.run_id == run_id)
-    ).scalar_one()
-    return numbered, waiting
+def rest_of_piece(
+    connection: Connection, run_id: str, load: Load, after: int, last: int, *, raw: bool = False
+) -> list[LogLine]:
+    """Lines after number `after`, to the end of the piece that holds the first of them, but not beyond `last`.
 
-
-def _numbered(connection: Connection, run_id: str, after: int, limit: int, *, raw: bool) -> list[LogLine]:
-    """Rows of the tail hold several lines each: start at the one that holds line `after + 1`."""
-    if limit <= 0:
-        return []
-    start = connection.execute(
-        select(func.max(tail.c.first_line)).where(tail.c.run_id == run_id, tail.c.first_line <= after + 1)
-    ).scalar()
-    rows = connection.execute(
-        select(tail.c.first_line, tail.c.late, tail.c.body)
-        .where(tail.c.run_id == run_id, tail.c.first_line >= (start or 0))
-        .order_by(tail.c.first_line)
-        .execution_options(yield_per=100)
-    )
+    Lines that repeat in turn are not parted: then the next piece is in it too. For reading a whole log bit by bit.
+    """
     lines: list[LogLine] = []
-    size = 0
-    for row in rows:
-        stored = msgspec.json.decode(row.body, type=list[StoredLine])
-        for offset, (time, level, source, text) in enumerate(stored):
-            n = row.first_line + offset
-            if n <= after:
-                continue
-            shown = text if raw else plain(text)
-            lines.append(LogLine(n=n, time=time, level=level, source=source, text=shown, late=row.late))
-            size += len(shown)
-            if len(lines) >= limit or size > ENOUGH:
-                rows.close()
-                return lines
+    walk = pieces(connection, run_id, load, after + 1, last)
+    try:
+        for piece in walk:
+            lines += _shown(connection, run_id, piece.lines(after + 1, last), raw=raw)
+            repeat = lines[-1].repeat
+            if repeat is None or repeat.position == repeat.period - 1:
+                break
+    finally:
+        walk.close()
     return lines
 
 
-def _waiting(connection: Connection, run_id: str, limit: int, *, raw: bool, skip: int = 0) -> list[LogLine]:
+def line_counts(connection: Connection, run_id: str) -> tuple[int, int]:
+    """How many lines have their number, and how many wait for it. Raises `Refused` 404."""
+    numbered = connection.execute(_LINE_COUNT, {"run": run_id}).scalar_one_or_none()
+    if numbered is None:
+        raise Refused(404, "no such run", run_id)
+    # PostgreSQL sums whole numbers to a numeric.
+    return numbered, int(connection.execute(_WAITING_COUNT, {"run": run_id}).scalar_one())
+
+
+def waiting_lines(connection: Connection, run_id: str, *, raw: bool = False) -> list[LogLine]:
     """Lines that wait for their number, in the order that they would get now."""
-    rows = connection.execute(select(window).where(window.c.run_id == run_id).order_by(window.c.id)).all()
-    held = [line for row in rows for line in msgspec.json.decode(row.body, type=list[Line])]
+    held = [
+        (line, row.received_at)
+        for row in connection.execute(_WAITING, {"run": run_id})
+        for line in _decode_waiting(row.body)
+    ]
     # Sorting keeps the order of arrival where all else is equal.
-    held.sort(key=lambda line: (line.time, line.sequence, line.position))
+    held.sort(key=lambda it: (it[0].time, it[0].sequence, it[0].position))
     return [
         LogLine(
-            n=None, time=line.time, level=line.level, source=line.source, text=line.text if raw else plain(line.text)
+            n=None,
+            time=line.time,
+            received_at=received_at,
+            level=line.level,
+            source=line.source,
+            text=line.text if raw else plain(line.text),
         )
-        for line in held[skip : skip + limit]
+        for line, received_at in held
     ]
+
+
+def repeats_of(connection: Connection, run_id: str, numbers: Iterable[int]) -> dict[int, Repeat]:
+    """How often each of these lines came, by number. A line that came once is left out."""
+    wanted = [(run_id, n) for n in numbers]
+    if not wanted:
+        return {}
+    source = rows_of(connection, tables.log_repeats, ("run_id", "line"))
+    found = connection.exec_driver_sql(
+        "SELECT r.line, r.count, r.period, r.position, r.last_sender_at, r.last_text, r.kind "  # noqa: S608 - own names
+        f"FROM {source.sql} CROSS JOIN log_repeats AS r WHERE r.run_id = v.c0 AND r.line = v.c1",
+        source.parameters(wanted),
+    )
+    return {row[0]: Repeat(*row[1:]) for row in found}
+
+
+def _walk(
+    connection: Connection,
+    run_id: str,
+    load: Load,
+    first: int,
+    last: int,
+    limit: int,
+    levels: frozenset[str],
+    *,
+    backward: bool,
+) -> tuple[list[Numbered], bool]:
+    """At most `limit` lines from number `first` to `last`, and whether these are all; from the end if `backward`."""
+    found: list[Numbered] = []
+    size = 0
+    if limit <= 0:
+        return found, first > last
+    walk = pieces(connection, run_id, load, first, last, backward=backward)
+    try:
+        for piece in walk:
+            if not piece.may_hold(levels):
+                continue
+            lines = piece.lines(first, last)
+            for it in reversed(lines) if backward else lines:
+                if levels and it[1].level not in levels:
+                    continue
+                if len(found) >= limit or size > ENOUGH:
+                    return found, False
+                found.append(it)
+                size += len(it[1].text)
+    finally:
+        walk.close()
+    return found, True
+
+
+def _shown(connection: Connection, run_id: str, found: list[Numbered], *, raw: bool) -> list[LogLine]:
+    repeats = repeats_of(connection, run_id, (n for n, _ in found))
+    return [_line(n, line, repeats.get(n), raw=raw) for n, line in found]
+
+
+def _line(n: int, line: StoredLine, repeat: Repeat | None, *, raw: bool) -> LogLine:
+    if repeat is not None and repeat.last_text is not None and not raw:
+        repeat = msgspec.structs.replace(repeat, last_text=plain(repeat.last_text))
+    return LogLine(
+        n=n,
+        time=line.time,
+        received_at=line.received_at,
+        level=line.level,
+        source=line.source,
+        text=line.text if raw else plain(line.text),
+        late=line.late,
+        repeat=repeat,
+    )

@@ -4,6 +4,8 @@ import { clock, tellAll } from "./times.js";
 const CHUNK = 1000;
 const MOST = 2000;
 const LONG = 2000;
+// So many lines before the last may still be repeated, and count on.
+const OPEN = 8;
 // What would reorder or hide text is shown by its code point; the server does the same in pages.
 const ODD = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 const shown = (text) => text.replace(ODD, (c) => `\u2039U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u203a`);
@@ -65,7 +67,21 @@ function row(line) {
     });
     item.append(more);
   }
+  repeated(item, line);
   return item;
+}
+
+// How often the line came, if more than once.
+function repeated(item, line) {
+  if (!(line.count > 1)) return;
+  let mark = item.querySelector("b");
+  if (!mark) {
+    mark = document.createElement("b");
+    item.append(mark);
+  }
+  mark.textContent = `repeated ${line.count.toLocaleString("en").replaceAll(",", "\u202f")} times`;
+  const last = line.lastText === undefined ? "" : `: ${shown(line.lastText).slice(0, LONG)}`;
+  mark.title = `last at ${clock(new Date(line.lastTime))}${last}`;
 }
 
 async function fetchLines(after, limit) {
@@ -132,7 +148,12 @@ async function grow() {
   }
   do {
     const after = last();
-    const lines = (await fetchLines(after, CHUNK)).filter((line) => line.n === null || line.n > after);
+    const found = await fetchLines(Math.max(0, after - OPEN), CHUNK);
+    const lines = found.filter((line) => line.n === null || line.n > after);
+    for (const line of found) {
+      const known = line.n !== null && line.n <= after ? document.getElementById(`L${line.n}`) : null;
+      if (known) repeated(known, line);
+    }
     list.querySelectorAll(".window").forEach((node) => node.remove());
     list.append(...lines.map(row));
     whole = reachesEnd(lines, after);

@@ -23,12 +23,12 @@ def upgrade() -> None:
         sa.Column("last_received_at", sa.BigInteger(), nullable=False),
         sa.Column("levels", sa.Text(), nullable=False),
         sa.Column("raw_size", sa.Integer(), nullable=False),
-        sa.Column("text", sa.LargeBinary(), nullable=True),
-        sa.Column("meta", sa.LargeBinary(), nullable=True),
         sa.Column("text_size", sa.Integer(), nullable=False),
         sa.Column("meta_size", sa.Integer(), nullable=False),
         sa.Column("storage_key", sa.Text(), nullable=True),
         sa.Column("storage_offset", sa.BigInteger(), nullable=True),
+        sa.Column("text", sa.LargeBinary(), nullable=True),
+        sa.Column("meta", sa.LargeBinary(), nullable=True),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_log_chunks_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "first_line", name=op.f("pk_log_chunks")),
     )
@@ -72,6 +72,8 @@ def upgrade() -> None:
         runs.create_index(
             "ix_runs_to_seal", ["tail_size"], unique=False, sqlite_where=to_seal, postgresql_where=to_seal
         )
+        over = sa.text("ended_at IS NOT NULL AND tail_size > 0")
+        runs.create_index("ix_runs_over_unsealed", ["ended_at"], unique=False, sqlite_where=over, postgresql_where=over)
     _tail()
     _window()
     _samples()

@@ -1,0 +1,181 @@
+"""The log of a run: stretches of it, searches, its problems, and the whole of it as a file or as it comes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Annotated, TypeVar
+
+from litestar import get
+from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.response import Stream
+
+from goliat_monitoring.server.api.log_shapes import (
+    FoundAnswer,
+    FoundStudyAnswer,
+    LogAnswer,
+    ProblemsAnswer,
+    found_answer,
+    found_study_answer,
+    log_answer,
+    problems_answer,
+)
+from goliat_monitoring.server.context import Given
+from goliat_monitoring.server.files import disposition, opened
+from goliat_monitoring.server.log_text import following, log_text, zipped
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store.database import Unit
+from goliat_monitoring.store.log.search import Query
+from goliat_monitoring.store.read.log_search import search_log, search_study
+from goliat_monitoring.store.read.logs import NEWEST, NO_LEVELS, read_log
+from goliat_monitoring.store.read.problems import first_error, list_problems
+from goliat_monitoring.wire.errors import Refused
+from goliat_monitoring.wire.lines import LEVELS
+
+MOST_LINES = 10_000
+# A search says what it has after so long, and waits at most so long for its turn, seconds.
+SEARCH_S, TURN_S = 8.0, 10.0
+
+T = TypeVar("T")
+After = Annotated[int, QueryParameter(ge=0)]
+
+
+@get("/api/runs/{run_id:str}/log", tags=["Logs"])
+async def run_log(
+    services: Given,
+    run_id: FromPath[str],
+    after: After = 0,
+    before: Annotated[int | None, QueryParameter(ge=1)] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=MOST_LINES)] = NEWEST,
+    tail: FromQuery[bool] = False,
+    level: FromQuery[str] = "",
+    raw: FromQuery[bool] = False,
+) -> LogAnswer:
+    """Lines after number `after`, in order. The newest ones of a bare client wait some seconds for their number: `n`
+    is null. With `before` the last ones before that number, with `tail` the last of all. `level`: only lines of these
+    levels, separated by commas. `raw` keeps terminal escapes.
+    """
+    levels, load = levels_of(level), services.storage.read_part
+    page = await services.db.read(
+        lambda c: read_log(
+            c, run_id, load, after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw
+        )
+    )
+    return log_answer(page)
+
+
+@get("/api/runs/{run_id:str}/log/search", tags=["Logs"])
+async def run_log_search(
+    services: Given,
+    run_id: FromPath[str],
+    q: FromQuery[str],
+    regex: FromQuery[bool] = False,
+    case: FromQuery[bool] = False,
+    after: After = 0,
+    limit: Annotated[int, QueryParameter(ge=0, le=MOST_LINES)] = 100,
+    raw: FromQuery[bool] = False,
+) -> FoundAnswer:
+    """Lines that hold the text `q`; with `regex` that match it (RE2), with `case` only in this case. The numbers of
+    matching lines after `after`, and the first `limit` of them as lines.
+    """
+    query, load = Query(q, regex=regex, ignore_case=not case), services.storage.read_part
+    found = await _in_turn(
+        services,
+        lambda c: search_log(c, run_id, load, query, time.monotonic() + SEARCH_S, after=after, limit=limit, raw=raw),
+    )
+    return found_answer(found)
+
+
+@get("/api/super-studies/{study_id:str}/log/search", tags=["Logs"])
+async def study_log_search(
+    services: Given,
+    study_id: FromPath[str],
+    q: FromQuery[str],
+    regex: FromQuery[bool] = False,
+    case: FromQuery[bool] = False,
+    from_run: Annotated[str | None, QueryParameter(name="fromRun")] = None,
+    limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 100,
+    lines: Annotated[int, QueryParameter(ge=0, le=100)] = 5,
+) -> FoundStudyAnswer:
+    """Runs of a study whose logs hold `q`, newest first, each with its first `lines` matching lines. It ends early
+    when its time is over, and says how far it came; `fromRun` goes on.
+    """
+    query, load = Query(q, regex=regex, ignore_case=not case), services.storage.read_part
+    found = await _in_turn(
+        services,
+        lambda c: search_study(
+            c, study_id, load, query, time.monotonic() + SEARCH_S, from_run=from_run, limit=limit, lines_a_run=lines
+        ),
+    )
+    return found_study_answer(found)
+
+
+@get("/api/runs/{run_id:str}/log/problems", tags=["Logs"])
+async def run_log_problems(services: Given, run_id: FromPath[str]) -> ProblemsAnswer:
+    """Warnings and errors grouped by their text without its numbers, and the number of the first error's line."""
+    found = await services.db.read(lambda c: (list_problems(c, run_id), first_error(c, run_id)))
+    return problems_answer(*found)
+
+
+@get("/api/runs/{run_id:str}/log.txt", tags=["Logs"])
+async def run_log_text(
+    services: Given,
+    run_id: FromPath[str],
+    raw: FromQuery[bool] = False,
+    expand: FromQuery[bool] = False,
+    follow: FromQuery[bool] = False,
+    after: After = 0,
+    last: Annotated[int | None, QueryParameter(ge=0)] = None,
+) -> Stream:
+    """The whole log as a text file. A repeated line says how often it came, with `expand` it is written each time.
+
+    With `follow` the answer goes on with each new line until the run is over; it begins after line `after`, or with
+    the `last` lines.
+    """
+    if not follow:
+        if after or last is not None:
+            raise Refused(400, "a file holds the whole log", "use `after` and `last` with follow=true, or /log")
+        return await _file(log_text(services, run_id, raw=raw, expand=expand), f"run-{run_id}.log", "text/plain")
+    if expand:
+        raise Refused(400, "a log that is followed cannot be expanded", "use one of follow and expand")
+    if services.hub.crowded:
+        raise Refused(503, "too many live pages are open", "close some, or read without follow")
+    pieces = await opened(following(services, run_id, after=after, newest=last, raw=raw))
+    headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    return Stream(pieces, media_type="text/plain; charset=utf-8", headers=headers)
+
+
+@get("/api/runs/{run_id:str}/log.gz", tags=["Logs"])
+async def run_log_gz(
+    services: Given, run_id: FromPath[str], raw: FromQuery[bool] = False, expand: FromQuery[bool] = False
+) -> Stream:
+    """The same file, packed."""
+    pieces = zipped(log_text(services, run_id, raw=raw, expand=expand))
+    return await _file(pieces, f"run-{run_id}.log.gz", "application/gzip")
+
+
+def levels_of(text: str) -> frozenset[str]:
+    """The levels named in a query. Raises `Refused` 400 for one that does not exist: it would find nothing."""
+    levels = frozenset(part.strip() for part in text.split(",") if part.strip()) or NO_LEVELS
+    if unknown := sorted(levels - LEVELS):
+        raise Refused(400, "no such level", f"{', '.join(unknown)}: use one or more of {', '.join(sorted(LEVELS))}")
+    return levels
+
+
+async def _file(pieces: AsyncIterator[bytes], name: str, media_type: str) -> Stream:
+    headers = {"Content-Disposition": disposition(name), "Cache-Control": "no-store"}
+    return Stream(await opened(pieces), media_type=media_type, headers=headers)
+
+
+async def _in_turn(services: Services, unit: Unit[T]) -> T:
+    """Run a search when there is room for it, so that all others find a reader. Raises `Refused` 503 when there is
+    none for long.
+    """
+    try:
+        async with asyncio.timeout(TURN_S):
+            await services.searches.acquire()
+    except TimeoutError:
+        raise Refused(503, "too many searches run at once", "try again in a few seconds") from None
+    try:
+        return await services.db.read(unit)
+    finally:
+        services.searches.release()
