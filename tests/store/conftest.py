@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Table, select
 
 from goliat_monitoring.store import agents, studies, sweep, tables
 from goliat_monitoring.store.database import Database
-from goliat_monitoring.store.ingest.batches import AgentBatch
+from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
@@ -53,7 +53,7 @@ class Agent:
 
     def send(self, job: wire.Job, offset: int, *items: wire.Item, stream: str = "s1") -> wire.Accepted:
         said = wire.Batch(stream, offset, list(items))
-        accepted = self.house.hear(AgentBatch(self.house.moment, self.worker_id, job.run_id, job.fence, said))
+        accepted = self.house.hear(agent_batch(self.house.moment, self.worker_id, job.run_id, job.fence, said))
         assert isinstance(accepted, wire.Accepted)
         return accepted
 

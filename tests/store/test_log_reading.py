@@ -214,7 +214,8 @@ def test_waiting_lines_come_last_and_count(house: House) -> None:
     add(house, run_id, [Line(i, "info", "status", "x" * i) for i in range(1, 4)])
 
     def wait(connection: Connection, moment: Moment) -> None:
-        row = window.held_row(run_id, moment.now, [Line(9, "error", "status", "w2"), Line(8, "info", "status", "w1")])
+        lines = [Line(9, "error", "status", "w2"), Line(8, "info", "status", "w1")]
+        row = window.held_row(run_id, moment.now, 8, lines)
         connection.execute(tables.log_window.insert().values(dict(zip(window.WINDOW, row, strict=True))))
 
     house.do(wait)

@@ -13,7 +13,7 @@ from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.body import read_body
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.ingest.bare import gui_message
-from goliat_monitoring.store.ingest.batches import AgentBatch
+from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import hear
 from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch
 from goliat_monitoring.wire.client import GuiUpdate
@@ -54,7 +54,7 @@ async def hear_gui_update(services: Services, said: GuiUpdate, client_ip: str) -
 
 async def take_batch(services: Services, worker_id: str, run_id: str, fence: str | None, said: Batch) -> Accepted:
     """Apply one batch of an agent; returns when it is committed."""
-    batch = AgentBatch(services.moment(), worker_id, run_id, fence, said)
+    batch = agent_batch(services.moment(), worker_id, run_id, fence, said)
     answer = await services.db.write_together(hear, batch)
     assert isinstance(answer, Accepted)  # noqa: S101 - what a batch is answered
     return answer

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from goliat_monitoring.store.checkpoint import Checkpointer
 from goliat_monitoring.store.engine import READERS, make_engine, sqlite_url
 from goliat_monitoring.store.writer import Call, Together, Trouble, Unit, Writer
 
@@ -27,13 +28,18 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self.read_engine = make_engine(url, read_only=True)
-        self.writer = Writer(self.engine, on_change)
+        self.writer = Writer(self.engine, self._committed)
+        self._on_change = on_change
+        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+        self._checkpointer = Checkpointer(file) if file else None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._closed = False
 
     def start(self) -> None:
         """Start the writer. The schema must be up to date."""
         self.writer.start()
+        if self._checkpointer is not None:
+            self._checkpointer.start()
 
     def close(self) -> None:
         """Commit what waits, then let go of the files."""
@@ -41,6 +47,8 @@ class Database:
             return
         self._closed = True
         self.writer.close()
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         self._readers.shutdown()
         self.engine.dispose()
         self.read_engine.dispose()
@@ -74,6 +82,12 @@ class Database:
     async def read(self, unit: Unit[T]) -> T:
         """Run `unit` on a connection that cannot write."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, unit)
+
+    def _committed(self, topics: frozenset[str]) -> None:
+        if self._checkpointer is not None:
+            self._checkpointer.look()
+        if topics:
+            self._on_change(topics)
 
     def read_now(self, unit: Unit[T]) -> T:
         """`read` for callers outside the event loop."""

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
+from goliat_monitoring.store.checkpoint import AT_LAST_PAGES
 from goliat_monitoring.wire.errors import Refused
 
 READERS = 4
@@ -62,6 +63,8 @@ def _sqlite(url: URL, size: int, *, read_only: bool) -> Engine:
             "foreign_keys=ON",
             f"busy_timeout={BUSY_MS}",
             "cache_size=-32000",
+            # The checkpointer comes before that.
+            f"wal_autocheckpoint={AT_LAST_PAGES}",
             *(["query_only=ON"] if read_only else []),
         ):
             connection.execute(f"PRAGMA {pragma}").close()

@@ -367,10 +367,11 @@ log_window = Table(
     metadata,
     Column("id", Serial, primary_key=True, autoincrement=True),
     Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
-    Column("received_at", BigInteger, nullable=False, index=True),
+    Column("received_at", BigInteger, nullable=False),
     Column("first_sender_at", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),  # JSON list of wire.lines.Line
+    Index("ix_log_window_due", "received_at", "run_id"),
     Index("ix_log_window_run", "run_id", "first_sender_at"),
 )
 

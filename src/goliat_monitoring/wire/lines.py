@@ -17,6 +17,8 @@ from goliat_monitoring.wire.clock import SECOND, sender_micros
 LEVELS = frozenset(
     {"default", "progress", "info", "verbose", "warning", "error", "fatal", "success", "header", "highlight", "caller"}
 )
+# Messages that hold log lines.
+LOGGED = frozenset({"log_batch", "status", "terminal_only", "print"})
 # ECMA-48 control sequences, OSC strings and lone two-byte escapes.
 ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 LINE_BREAK = re.compile(r"\r+\n")

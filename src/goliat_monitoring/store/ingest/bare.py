@@ -12,12 +12,13 @@ from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.bulk import update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
+from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import Round
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import sender_micros
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import lines_of_message
+from goliat_monitoring.wire.lines import LOGGED, lines_of_message
 
 # Sessions older than this many runs of the same machine cannot be told apart any more, and need not be.
 RUNS_LOOKED_AT = 5
@@ -48,13 +49,19 @@ _SENDERS = _senders()
 
 
 class GuiMessage(NamedTuple):
-    """One GUI update of a bare client, checked. `sent_at`: its sender's clock, UTC microseconds."""
+    """One GUI update of a bare client, checked. `sent_at`: its sender's clock, UTC microseconds.
+
+    `reading`: its log lines; None for a message of another kind, and for one without a line. `sequence0_at`: the time
+    of the first line of a batch that begins a session; None for any other message.
+    """
 
     moment: Moment
     machine_id: str
     message: dict[str, Any]
     sent_at: int
     ip: str
+    reading: Reading | None
+    sequence0_at: int | None
 
 
 def gui_message(said: GuiUpdate, moment: Moment, ip: str) -> GuiMessage:
@@ -64,8 +71,15 @@ def gui_message(said: GuiUpdate, moment: Moment, ip: str) -> GuiMessage:
         raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
     if said.message is None or not isinstance(said.message.get("type"), str):
         raise Refused(400, "message.type is missing", "send `message` as an object with a text `type`")
-    sent_at = sender_micros(said.timestamp)
-    return GuiMessage(moment, machine_id, said.message, moment.now if sent_at is None else sent_at, ip)
+    told = sender_micros(said.timestamp)
+    sent_at = moment.now if told is None else told
+    message, reading, sequence0_at = said.message, None, None
+    if message["type"] in LOGGED:
+        lines = lines_of_message(message, sent_at)
+        reading = read_lines(lines) if lines else None
+        if reading is not None and message["type"] == "log_batch" and message.get("sequence") == 0:
+            sequence0_at = reading.first_at
+    return GuiMessage(moment, machine_id, message, sent_at, ip, reading, sequence0_at)
 
 
 class Senders:
@@ -85,11 +99,13 @@ class Senders:
     def hear(self, heard: GuiMessage) -> str:
         """Apply one message. Returns the run it went to."""
         worker_id, ambiguous = self._worker(heard)
-        sequence0_at = _sequence0(heard)
-        draft = self._run(heard, worker_id, sequence0_at, ambiguous=ambiguous)
-        now = heard.moment.now
+        sequence0_at, now = heard.sequence0_at, heard.moment.now
+        draft = self._run(heard, worker_id, ambiguous=ambiguous)
         draft.now = max(draft.now, now)
-        draft.hear_message(heard.message, heard.sent_at, now, proves=not ambiguous, hold=True)
+        if heard.reading is not None:
+            draft.hear_lines(heard.reading, now, proves=not ambiguous, hold=True)
+        elif heard.message["type"] not in LOGGED:
+            draft.hear_message(heard.message, heard.sent_at, now, proves=not ambiguous)
         # Any message keeps a bare run its worker's for another lease.
         draft.set_coarse("lease_until", now + LEASE)
         if draft.get("sender_ip") != heard.ip:
@@ -143,20 +159,20 @@ class Senders:
         ):
             self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
 
-    def _run(self, heard: GuiMessage, worker_id: str, sequence0_at: int | None, *, ambiguous: bool) -> RunDraft:
+    def _run(self, heard: GuiMessage, worker_id: str, *, ambiguous: bool) -> RunDraft:
         newest_id = self._newest.get(worker_id)
         newest = None if newest_id is None else self._draft(newest_id)
         if newest is None:
             return self._open(heard, worker_id)
         began, finished_at = newest.get("sequence0_sender_at"), newest.get("finished_sender_at")
-        if not ambiguous and is_newest(began, finished_at, heard.sent_at, sequence0_at):
+        if not ambiguous and is_newest(began, finished_at, heard.sent_at, heard.sequence0_at):
             return newest
         known = self._past(worker_id)
         if ambiguous:
             # Nothing that may be another machine's opens or ends anything here.
             return next((draft for draft in known if not draft.late), known[0])
         life = heard.message.get("type") not in LIFELESS
-        choice = choose_run([_bare_run(draft) for draft in known], BareMessage(heard.sent_at, sequence0_at, life))
+        choice = choose_run([_bare_run(draft) for draft in known], BareMessage(heard.sent_at, heard.sequence0_at, life))
         before = next((draft for draft in known if draft.run.id == choice.run_id), None)
         if choice.action is Action.KEEP:
             assert before is not None  # noqa: S101 - one of those given
@@ -228,11 +244,3 @@ def _bare_run(draft: RunDraft) -> BareRun:
     return BareRun(
         draft.run.id, RunState(draft.run.state), draft.get("sequence0_sender_at"), draft.get("finished_sender_at")
     )
-
-
-def _sequence0(heard: GuiMessage) -> int | None:
-    """The time of the first line of a batch that begins a session; None for any other message."""
-    message = heard.message
-    if message.get("type") != "log_batch" or message.get("sequence") != 0:
-        return None
-    return min((line.time for line in lines_of_message(message, heard.sent_at)), default=None)

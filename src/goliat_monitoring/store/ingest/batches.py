@@ -10,26 +10,58 @@ from goliat_monitoring.store import assignments, tables
 from goliat_monitoring.store.agents import admit_run
 from goliat_monitoring.store.bulk import upsert_rows
 from goliat_monitoring.store.ingest.draft import RunDraft
+from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import Round
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.cases import Case
 from goliat_monitoring.study.paths import PathProblem, clean_relative_path
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import Line
+from goliat_monitoring.wire.lines import LOGGED, Line, lines_of_message
 
 streams = tables.streams
 STREAMS = ("run_id", "stream_id", "next_offset")
 
 
 class AgentBatch(NamedTuple):
-    """One batch as an agent sent it."""
+    """One batch as an agent sent it. `steps`: its items, with lines that follow each other read together."""
 
     moment: Moment
     worker_id: str
     run_id: str
     fence: str | None
     said: wire.Batch
+    steps: list[Reading | wire.Item]
+
+
+def agent_batch(moment: Moment, worker_id: str, run_id: str, fence: str | None, said: wire.Batch) -> AgentBatch:
+    """What can be applied."""
+    return AgentBatch(moment, worker_id, run_id, fence, said, steps_of(said.items))
+
+
+def steps_of(items: list[wire.Item]) -> list[Reading | wire.Item]:
+    """Messages and lines in the order in which they came: an end must not overtake what was said before it."""
+    steps: list[Reading | wire.Item] = []
+    lines: list[Line] = []
+    for item in items:
+        if isinstance(item, wire.LineItem):
+            lines.append(Line(item.time, item.level, item.source, item.text))
+            continue
+        if lines:
+            steps.append(read_lines(lines))
+            lines = []
+        if isinstance(item, wire.GapItem):
+            text = f"{item.count} lines were given up here: {item.reason}"
+            steps.append(read_lines([Line(item.last_at, "warning", "server", text)]))
+        elif isinstance(item, wire.MessageItem) and item.message.get("type") in LOGGED:
+            # An agent sends lines as lines; whoever does not is understood all the same.
+            found = lines_of_message(item.message, item.sent_at)
+            steps.extend([read_lines(found)] if found else [])
+        else:
+            steps.append(item)
+    if lines:
+        steps.append(read_lines(lines))
+    return steps
 
 
 class Streams:
@@ -59,9 +91,9 @@ class Streams:
             raise Refused(
                 409, "items are missing before this batch", f"send from offset {expected}", {"next": expected}
             )
-        items = said.items[expected - said.offset :]
-        if items:
-            self._apply(draft, batch.moment.now, items)
+        known = expected - said.offset
+        if known < len(said.items):
+            self._apply(draft, batch.moment.now, steps_of(said.items[known:]) if known else batch.steps)
             expected = said.offset + len(said.items)
             self._next[key] = expected
             self._moved.add(key)
@@ -78,28 +110,18 @@ class Streams:
         upsert_rows(self._group.connection, streams, STREAMS, rows, {"next_offset": "excluded.next_offset"})
         self._moved = set()
 
-    def _apply(self, draft: RunDraft, now: int, items: list[wire.Item]) -> None:
+    def _apply(self, draft: RunDraft, now: int, steps: list[Reading | wire.Item]) -> None:
         draft.now = max(draft.now, now)
-        lines: list[Line] = []
-        for item in items:
-            if isinstance(item, wire.LineItem):
-                lines.append(Line(item.time, item.level, item.source, item.text))
-                continue
-            # Messages and lines in the order in which they came: an end must not overtake what was said before it.
-            draft.hear_lines(lines, now, proves=True, hold=False)
-            lines = []
-            match item:
+        for step in steps:
+            match step:
+                case Reading():
+                    draft.hear_lines(step, now, proves=True, hold=False)
                 case wire.MessageItem():
-                    draft.hear_message(item.message, item.sent_at, now, proves=True, hold=False)
+                    draft.hear_message(step.message, step.sent_at, now, proves=True)
                 case wire.SampleItem():
-                    draft.hear_vitals(item.values, item.at, now)
-                case wire.GapItem():
-                    text = f"{item.count} lines were given up here: {item.reason}"
-                    gap = [Line(item.last_at, "warning", "server", text)]
-                    draft.hear_lines(gap, now, proves=True, hold=False)
+                    draft.hear_vitals(step.values, step.at, now)
                 case wire.CasesItem():
-                    _learn_cases(self._group.connection, draft.run, item)
-        draft.hear_lines(lines, now, proves=True, hold=False)
+                    _learn_cases(self._group.connection, draft.run, step)
 
 
 def _learn_cases(connection: Connection, run: Row[Any], item: wire.CasesItem) -> None:

@@ -9,18 +9,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Row
 
-from goliat_monitoring.fleet.signs import Sign, SignKind, may_prove, sign_of_line, signs_of_message
+from goliat_monitoring.fleet.signs import Sign, SignKind, signs_of_message
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import SECOND
-from goliat_monitoring.store.log.solver import solver_progress
-from goliat_monitoring.wire.lines import Line, lines_of_message, plain
+from goliat_monitoring.store.ingest.reading import Reading
 
 # Kept as they came. The rest is folded into the run's summary; an unknown type is always kept.
 FOLDED = frozenset(
     {"log_batch", "status", "terminal_only", "print", "overall_progress", "stage_progress", "simulation_details",
      "start_animation", "end_animation"}
 )  # fmt: skip
-LOGGED = frozenset({"log_batch", "status", "terminal_only", "print"})
 MESSAGES_KEPT = 20_000
 # Signs that the study itself lives, not only its window: a crashed study's window repeats its last percentage.
 LIFELESS = frozenset({"overall_progress", "profiler_update", "end_animation"})
@@ -45,8 +43,8 @@ class RunDraft:
         self.values: dict[str, Any] = {}
         self.now = 0
         # Lines in order, to be numbered, with the time they were received; and rows that wait in the window.
-        self.lines: list[tuple[int, list[Line]]] = []
-        self.held: list[tuple[int, list[Line]]] = []
+        self.lines: list[tuple[int, Reading]] = []
+        self.held: list[tuple[int, Reading]] = []
         self.signs: list[tuple[int, Sign]] = []
         self.kept: list[tuple[int, int, str, str]] = []
         self.samples: list[tuple[str, int, int, str]] = []
@@ -59,38 +57,21 @@ class RunDraft:
         values = self.values
         return values[name] if name in values else getattr(self.run, name)
 
-    def hear_lines(self, lines: list[Line], now: int, *, proves: bool, hold: bool) -> None:
+    def hear_lines(self, reading: Reading, now: int, *, proves: bool, hold: bool) -> None:
         """Log lines. `hold`: they race and must wait for their neighbours before they are numbered."""
-        if not lines:
-            return
-        warnings = errors = 0
-        newest: tuple[int, str] | None = None
-        for line in lines:
-            text = (plain(line.text) if "\x1b" in line.text else line.text).strip()
-            level = line.level
-            if level == "warning":
-                warnings += 1
-            elif level in ("error", "fatal"):
-                errors += 1
-            if not text:
-                continue
-            if newest is None or line.time >= newest[0]:
-                newest = (line.time, text)
-            # What a study prints may quote anything; only its log proves something.
-            if proves and line.source != "print" and may_prove(level, text):
-                sign = sign_of_line(level, text, line.time)
-                if sign is not None:
-                    self.signs.append((now, sign))
-            if "MCells/s" in text:
-                self._solver(text, line.time)
-        if warnings:
-            self.values["warnings"] = self.get("warnings") + warnings
-        if errors:
-            self.values["errors"] = self.get("errors") + errors
-        if newest is not None:
-            self._last_line(*newest, now)
+        if reading.warnings:
+            self.values["warnings"] = self.get("warnings") + reading.warnings
+        if reading.errors:
+            self.values["errors"] = self.get("errors") + reading.errors
+        if proves:
+            self.signs.extend((now, sign) for sign in reading.signs)
+        if reading.solver is not None:
+            at, found = reading.solver
+            self._take("solver_sender_at", at, solver_percent=found.percent, mcells_per_s=found.mcells_per_s)
+        if reading.newest is not None:
+            self._last_line(*reading.newest, now)
         self.alive = True
-        (self.held if hold else self.lines).append((now, lines))
+        (self.held if hold else self.lines).append((now, reading))
 
     def _last_line(self, time: int, text: str, now: int) -> None:
         """The newest line, for lists. Of a sender that writes many a second, not each: numbering sets it again."""
@@ -99,14 +80,11 @@ class RunDraft:
         if since is None or written is None or now - written >= COARSE or self.values:
             self._newest("last_line_sender_at", time, last_line=text[:500])
 
-    def hear_message(self, message: dict[str, Any], sent_at: int, now: int, *, proves: bool, hold: bool) -> None:
-        """One GUI message as GOLIAT sent it. Its log lines are applied too."""
+    def hear_message(self, message: dict[str, Any], sent_at: int, now: int, *, proves: bool) -> None:
+        """One GUI message that is no log line, as GOLIAT sent it."""
         kind = message.get("type")
         kind = kind if isinstance(kind, str) else "unknown"
         self.alive = self.alive or kind not in LIFELESS
-        if kind in LOGGED:
-            self.hear_lines(lines_of_message(message, sent_at), now, proves=proves, hold=hold)
-            return
         if proves:
             for sign in signs_of_message(message, sent_at):
                 self.signs.append((now, sign))
@@ -162,11 +140,6 @@ class RunDraft:
         """`_newest` for what a sample of the progress shows."""
         if self._newest(clock, sent_at, **values):
             self._progressed_at = max(sent_at, self._progressed_at or 0)
-
-    def _solver(self, text: str, at: int) -> None:
-        found = solver_progress(text)
-        if found is not None:
-            self._take("solver_sender_at", at, solver_percent=found.percent, mcells_per_s=found.mcells_per_s)
 
     def _summarise(self, kind: str, message: dict[str, Any], sent_at: int) -> None:
         if kind == "overall_progress":

@@ -14,6 +14,7 @@ from goliat_monitoring.store import runs, tables, verdicts
 from goliat_monitoring.store.bulk import insert_rows, update_rows, upsert_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import MESSAGES_KEPT, RunDraft
+from goliat_monitoring.store.ingest.reading import read_lines
 from goliat_monitoring.store.ingest.simulations import FOLLOWED, follow_simulations
 from goliat_monitoring.store.log import append, window
 from goliat_monitoring.store.log.append import LogRows, LogState, state_values
@@ -77,7 +78,8 @@ class Round:
             self._add_lines(rows, draft)
         rows.save()
         insert_rows(connection, tables.log_window, window.WINDOW, [
-            window.held_row(draft.run.id, received_at, lines) for draft in heard for received_at, lines in draft.held
+            window.held_row(draft.run.id, received_at, it.first_at, it.lines)
+            for draft in heard for received_at, it in draft.held
         ])  # fmt: skip
         insert_rows(connection, tables.messages, MESSAGES, [
             (draft.run.id, *kept)
@@ -110,15 +112,16 @@ class Round:
     def _add_lines(self, rows: LogRows, draft: RunDraft) -> None:
         run = draft.run
         if run.state == RunState.UNREACHABLE:
-            draft.lines.insert(0, (draft.now, [append.note_line(draft.now, "Heard from the machine again.")]))
+            again = append.note_line(draft.now, "Heard from the machine again.")
+            draft.lines.insert(0, (draft.now, read_lines([again])))
         elif not draft.lines:
             if draft.held:
                 touch(self.connection, f"log:{run.id}")
             return
         problems = draft.get("warnings") + draft.get("errors")
         state = LogState(run.line_count, run.log_token, run.tail_size, problems)
-        for received_at, lines in draft.lines:
-            state = rows.add(run.id, state, lines, received_at, late=draft.late)
+        for received_at, reading in draft.lines:
+            state = rows.add(run.id, state, reading.lines, received_at, late=draft.late)
         draft.values.update(state_values(state))
 
     def _heard_the_end(self, draft: RunDraft) -> None:

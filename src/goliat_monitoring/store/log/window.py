@@ -9,7 +9,7 @@ from operator import attrgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, select
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.bulk import rows_of, update_rows
@@ -33,10 +33,16 @@ _STATES: Select[Any] = (
     .order_by(runs.c.id)
     .with_for_update()
 )  # fmt: skip
-_DUE = (
-    select(window)
+_DUE_RUNS = (
+    select(window.c.run_id, func.count().label("rows"), func.min(window.c.received_at).label("oldest"))
     .where(window.c.received_at <= bindparam("over"))
-    .order_by(window.c.received_at, window.c.id)
+    .group_by(window.c.run_id)
+    .order_by("oldest")
+)
+_DUE: Select[Any] = (
+    select(window)
+    .where(window.c.run_id.in_(bindparam("run_ids", expanding=True)), window.c.received_at <= bindparam("over"))
+    .order_by(window.c.id)
     .limit(bindparam("at_once"))
 )
 _DELETE = delete(window).where(window.c.id.in_(bindparam("ids", expanding=True)))
@@ -45,22 +51,30 @@ _decode_lines = msgspec.json.Decoder(list[Line]).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def held_row(run_id: str, received_at: int, lines: Sequence[Line]) -> tuple[Any, ...]:
-    """The row in which one message's lines wait."""
-    return (run_id, received_at, min(line.time for line in lines), len(lines), _encode(lines))
+def held_row(run_id: str, received_at: int, first_at: int, lines: Sequence[Line]) -> tuple[Any, ...]:
+    """The row in which one message's lines wait; `first_at`: the earliest of their times."""
+    return (run_id, received_at, first_at, len(lines), _encode(lines))
 
 
 def release_due(connection: Connection, moment: Moment) -> bool:
     """Number held lines whose window is over, some at a time. Returns whether more of them wait."""
     over = moment.now - moment.reorder_window
-    due = connection.execute(_DUE, {"over": over, "at_once": AT_ONCE}).all()
-    if not due:
+    runs_due = connection.execute(_DUE_RUNS, {"over": over}).all()
+    if not runs_due:
         return False
+    # All that is due of a run at once, of few runs: what each costs is shared by its messages.
+    run_ids: list[str] = []
+    count = 0
+    for run_id, rows, _ in runs_due:
+        if run_ids and count + rows > AT_ONCE:
+            break
+        run_ids.append(run_id)
+        count += rows
     by_run: dict[str, list[Row[Any]]] = {}
-    for row in due:
+    for row in connection.execute(_DUE, {"run_ids": run_ids, "over": over, "at_once": 2 * AT_ONCE}).all():
         by_run.setdefault(row.run_id, []).append(row)
     _release(connection, by_run, wait=True)
-    return len(due) == AT_ONCE
+    return len(run_ids) < len(runs_due) or count > 2 * AT_ONCE
 
 
 def release_all(connection: Connection, run_id: str) -> None:

@@ -107,7 +107,7 @@ def _window() -> None:
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_log_window_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_window")),
     )
-    op.create_index(op.f("ix_log_window_received_at"), "log_window", ["received_at"], unique=False)
+    op.create_index("ix_log_window_due", "log_window", ["received_at", "run_id"], unique=False)
     op.create_index("ix_log_window_run", "log_window", ["run_id", "first_sender_at"], unique=False)
     rows = [
         {

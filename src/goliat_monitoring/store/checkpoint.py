@@ -1,0 +1,56 @@
+"""SQLite's write-ahead log is brought into the database beside the writer, not by it.
+
+By default every thousandth page makes the committing connection do it, and whoever waits for that commit waits for some
+ten milliseconds of disk. Here a thread of its own does it, on a connection of its own, while commits go on.
+"""
+
+import sqlite3
+import threading
+from contextlib import closing, suppress
+from pathlib import Path
+
+# Bytes of the log from which it is worth while; and pages of 4 KiB at which the writer does it itself after all.
+WORTH = 8 * 2**20
+AT_LAST_PAGES = 32_768
+# The log's file keeps its size, so this says how often it is done at most, seconds.
+PAUSE_S = 0.5
+
+
+class Checkpointer:
+    """One for a SQLite database, between `start` and `close`."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._wal = Path(f"{path}-wal")
+        self._due = threading.Event()
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="checkpointer", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def look(self) -> None:
+        """Called after each commit: is the log long?"""
+        if not self._due.is_set():
+            with suppress(OSError):
+                if self._wal.stat().st_size > WORTH:
+                    self._due.set()
+
+    def close(self) -> None:
+        """End after what is under way."""
+        self._closed.set()
+        self._due.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        with closing(sqlite3.connect(self._path, timeout=1.0, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous=FULL").close()
+            while not self._closed.is_set():
+                self._due.wait()
+                self._due.clear()
+                # A full disk or a lock is for the writer to find out, and to tell.
+                with suppress(sqlite3.Error):
+                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+                self._closed.wait(PAUSE_S)

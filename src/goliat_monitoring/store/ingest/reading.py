@@ -1,0 +1,54 @@
+"""What log lines say by themselves, whatever run they belong to. Read before the writer's turn, which all wait for."""
+
+from typing import NamedTuple
+
+from goliat_monitoring.fleet.signs import Sign, may_prove, sign_of_line
+from goliat_monitoring.store.log.solver import SolverProgress, solver_progress
+from goliat_monitoring.wire.lines import Line, plain
+
+
+class Reading(NamedTuple):
+    """Lines and what is in them. `newest`: time and text of the last one that shows something; `solver`: the newest
+    progress of the solver and its time, sender's clock, UTC microseconds.
+    """
+
+    lines: list[Line]
+    first_at: int
+    newest: tuple[int, str] | None
+    warnings: int
+    errors: int
+    signs: list[Sign]
+    solver: tuple[int, SolverProgress] | None
+
+
+def read_lines(lines: list[Line]) -> Reading:
+    """Read at least one line."""
+    warnings = errors = 0
+    first_at = lines[0].time
+    newest: tuple[int, str] | None = None
+    signs: list[Sign] = []
+    solver: tuple[int, SolverProgress] | None = None
+    for line in lines:
+        at, level, text = line.time, line.level, line.text
+        if "\x1b" in text:
+            text = plain(text)
+        text = text.strip()
+        first_at = min(first_at, at)
+        if level == "warning":
+            warnings += 1
+        elif level in ("error", "fatal"):
+            errors += 1
+        if not text:
+            continue
+        if newest is None or at >= newest[0]:
+            newest = (at, text)
+        # What a study prints may quote anything; only its log proves something.
+        if may_prove(level, text) and line.source != "print":
+            sign = sign_of_line(level, text, at)
+            if sign is not None:
+                signs.append(sign)
+        if "MCells/s" in text:
+            found = solver_progress(text)
+            if found is not None and (solver is None or at >= solver[0]):
+                solver = (at, found)
+    return Reading(lines, first_at, newest, warnings, errors, signs, solver)
