@@ -19,6 +19,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
     made.client.close()
 
 
+@pytest.fixture(autouse=True)
+def _nothing_waits(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What one test left undone is not given to the agents of the next."""
+    yield
+    if "server" in request.fixturenames:
+        place = request.getfixturevalue("server")
+        for study in place.get("/api/super-studies"):
+            if study["state"] in ("waiting", "running"):
+                place.post(f"/api/super-studies/{study['id']}/cancel")
+
+
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[ServerProcess]:
     """A server that a test may stop."""

@@ -237,3 +237,51 @@ def test_two_agents_do_not_share_a_state_dir(server: ServerProcess, agents: Agen
     assert agent.wait() == 1
     assert "another agent runs" in agent.text()
     agent.process = first
+
+
+def test_a_cancel_reaches_the_machine_through_the_call_that_waits(server: ServerProcess, agents: Agents) -> None:
+    """Neither heartbeat nor batch could tell it so soon, and a grandchild that ignores SIGTERM is gone too."""
+    plan: list[dict[str, Any]] = [
+        {"do": "ignore_sigterm"},
+        {"do": "grandchild", "reparented": True},
+        {"do": "wait", "file": "never"},
+    ]
+    (assignment,) = server.create(plan)
+    agent = agents(server, once=True, intervals={"heartbeat_s": 60.0, "sample_s": 600.0, "ship_s": 60.0})
+    agent.start()
+    pids = [agent.pid("goliat.pid"), agent.pid("grandchild.pid")]
+    run = server.run(assignment, live=True)
+    server.post(f"/api/assignments/{assignment}/cancel")
+    until(lambda: all(is_gone(pid) for pid in pids), "every process is gone", 9)
+    agent.close()
+    assert server.run(assignment)["id"] == run["id"]
+
+
+def test_a_cancelled_study_leaves_no_process_behind(server: ServerProcess, agents: Agents) -> None:
+    plan: list[dict[str, Any]] = [{"do": "grandchild", "marked": False}, {"do": "wait", "file": "never"}]
+    (assignment,) = server.create(plan)
+    agent = agents(server, once=True)
+    agent.start()
+    pids = [agent.pid("goliat.pid"), agent.pid("grandchild.pid")]
+    study = server.get(f"/api/assignments/{assignment}")["superStudyId"]
+    server.post(f"/api/super-studies/{study}/cancel")
+    agent.wait()
+    assert all(is_gone(pid) for pid in pids)
+    assert server.run(assignment)["state"] == "cancelled"
+    assert server.get(f"/api/assignments/{assignment}")["state"] == "CANCELLED"
+
+
+def test_stop_after_this_one_ends_the_agent_and_not_the_run(server: ServerProcess, agents: Agents) -> None:
+    first, second = server.create([{"do": "wait", "file": "go"}, {"do": "finished"}], GOOD)
+    agent = agents(server)
+    agent.start()
+    run = server.run(first, live=True)
+    server.client.patch(f"/api/workers/{run['workerId']}", json={"wish": "stopping"}).raise_for_status()
+    agent.say_go("go")
+    assert agent.wait() == 0
+    assert not server.run(first)["live"]
+    assert server.runs(second) == []
+    # Started again, it takes work again.
+    agent.start(once=True)
+    agent.wait()
+    assert server.run(second)["state"] == "succeeded"

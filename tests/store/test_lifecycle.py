@@ -192,6 +192,8 @@ def test_memory_errors_are_tried_again_three_times(house: House) -> None:
         agent.send(job, 0, message(5, type="memory_error", message="Memory/allocation error detected", exit_code=42))
         assert end(house, agent, job, 1, exit_code=42).state == "memory_error"
         states.append(house.row(tables.assignments, assignment).state)
+        house.pass_time(60)
+        agent.beat()
     assert states == ["PENDING", "PENDING", "FAILED"]
 
 

@@ -65,6 +65,10 @@ class Server:
         """Heartbeat; renews the lease of the run whose fence is given."""
         return self._json("POST", "heartbeat", beat, wire.BeatReply, fence=fence)
 
+    def listen(self, listen: wire.Listen, fence: str | None) -> wire.Orders:
+        """What is asked of the agent and its run; may be held open for `listen.wait_s`."""
+        return self._json("POST", "orders", listen, wire.Orders, fence=fence, extra_wait=listen.wait_s)
+
     def claim(self, claim: wire.Claim) -> wire.Claimed:
         """Ask for work; may be held open for `claim.wait_s`."""
         return self._json("POST", "claim", claim, wire.Claimed, extra_wait=claim.wait_s)

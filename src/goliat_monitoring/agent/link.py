@@ -62,7 +62,7 @@ class Link:
         self._vitals = vitals
         self._notes = notes
         self._new_epoch = new_epoch
-        self._carried: Carried | None = None
+        self.carried: Carried | None = None
         self._fenced_run = ""
         self._epoch = ""
         self._now = threading.Event()
@@ -74,7 +74,7 @@ class Link:
 
     def carry(self, carried: Carried | None) -> None:
         """Renew this run's lease with each heartbeat from now on."""
-        self._carried = carried
+        self.carried = carried
         if carried is None:
             self._lease.drop()
         self._now.set()
@@ -128,7 +128,7 @@ class Link:
         return True
 
     def _beat(self) -> float:
-        session, carried = self.session, self._carried
+        session, carried = self.session, self.carried
         if session is None:
             return 0.0
         if carried and carried.run_id == self._fenced_run:
@@ -159,7 +159,7 @@ class Link:
 
     def _refused_beat(self, refused: Refused) -> float:
         """A run that the server does not know is no fence: beat without it. Else the session is not valid any more."""
-        carried = self._carried
+        carried = self.carried
         if (
             refused.status == 404
             and carried

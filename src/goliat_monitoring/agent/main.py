@@ -22,6 +22,7 @@ from goliat_monitoring.agent.identity import Enrolment
 from goliat_monitoring.agent.job import Ending, Folder, Record, all_folders, tidy
 from goliat_monitoring.agent.lease import Lease
 from goliat_monitoring.agent.link import Carried, Link
+from goliat_monitoring.agent.listener import Listener
 from goliat_monitoring.agent.probe import Goliat, probe
 from goliat_monitoring.agent.relay import Relay
 from goliat_monitoring.agent.run import Run
@@ -90,9 +91,14 @@ class Agent:
             if self._goliat is None and settings.once:
                 return 1
         self._link = link = self._make_link()
+        listener = Listener(link, self._server, settings.intervals, self._stop)
         threads = [
             threading.Thread(target=keep_going, args=(work, self._stop), name=name, daemon=True)
-            for name, work in (("vitals", lambda: self._vitals.run(self._stop)), ("link", link.run))
+            for name, work in (
+                ("vitals", lambda: self._vitals.run(self._stop)),
+                ("link", link.run),
+                ("listener", listener.run),
+            )
         ]
         for thread in threads:
             thread.start()
@@ -137,7 +143,8 @@ class Agent:
                 return 0
             if self._settings.once:
                 return 0 if state == "succeeded" else 1
-        while not self._stop.is_set():
+        # One that was asked to stop after the run at hand ends here.
+        while not self._stop.is_set() and link.wish != "stopping":
             self._deliver_again()
             job, wait = self._claim(link)
             if job is not None:

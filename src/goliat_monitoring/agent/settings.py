@@ -19,6 +19,8 @@ class Intervals:
     ask_s: float = 10.0
     # How long the server may hold a claim while there is no work.
     claim_wait_s: float = 10.0
+    # The same for what people ask of it.
+    listen_wait_s: float = 25.0
     retry_s: float = 0.5
     retry_cap_s: float = 30.0
     # The longest silence of a connection before it is given up; no limit on the whole transfer.

@@ -100,6 +100,19 @@ def stop(
         show.console.print(f"{run} will stop.", markup=False)
 
 
+@app.command()
+def cancel(
+    run: RunArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """End it at once, with all its processes; its assignment then waits for a person."""
+    with client(server, token) as api:
+        answer = api.post(f"/api/runs/{quote(run, safe='')}/cancel")
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(f"{run} is cancelled, or will be when its machine has ended it.", markup=False)
+
+
 def _lines(api: Client, run: str, after: int, **asked: str | None) -> Iterator[dict[str, Any]]:
     """All lines there are, page by page. Those still waiting for their number come last."""
     while True:

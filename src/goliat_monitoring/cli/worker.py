@@ -7,9 +7,11 @@ import typer
 
 from goliat_monitoring.cli import show
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
-from goliat_monitoring.cli.study import worker_name
+from goliat_monitoring.cli.study import find, worker_name
 
-app = typer.Typer(no_args_is_help=True, help="Workers: list, rename.")
+app = typer.Typer(no_args_is_help=True, help="Workers: list, rename, pause, drain.")
+
+WorkerArgument = Annotated[str, typer.Argument(help="Id, machine id or address of a worker.")]
 
 
 @app.command("list")
@@ -40,7 +42,7 @@ def list_workers(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "",
 
 @app.command()
 def rename(
-    worker: Annotated[str, typer.Argument(help="Id, machine id or address of a worker.")],
+    worker: WorkerArgument,
     label: Annotated[str, typer.Argument(help="Its new name.")],
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
@@ -53,3 +55,61 @@ def rename(
         show.as_json(answer)
     else:
         show.console.print(f"{worker} is now {label}.", markup=False)
+
+
+@app.command()
+def pause(
+    worker: WorkerArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Give it nothing new; what it runs goes on."""
+    _wish(server, token, worker, as_json, "paused", "gets nothing new until it is resumed")
+
+
+@app.command()
+def resume(
+    worker: WorkerArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Give it work again."""
+    _wish(server, token, worker, as_json, "active", "takes work again")
+
+
+@app.command()
+def drain(
+    worker: WorkerArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Give it nothing new, for it will be taken away; its agent stays."""
+    _wish(server, token, worker, as_json, "draining", "finishes what it has and gets nothing new")
+
+
+@app.command("stop-after-this-one")
+def stop_after(
+    worker: WorkerArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Let its agent end itself once the run at hand is delivered."""
+    _wish(server, token, worker, as_json, "stopping", "ends its agent after the run at hand")
+
+
+@app.command("take-back")
+def take_back(
+    worker: WorkerArgument,
+    study: Annotated[str, typer.Argument(help="Name or id of the study that it was set aside for.")],
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Give a worker that was set aside for a study work of it again."""
+    with client(server, token) as api:
+        answer = api.post(f"/api/workers/{quote(worker, safe='')}/take-back", {"studyId": find(api, study)["id"]})
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(f"{worker} gets work of {study} again.", markup=False)
+
+
+def _wish(server: str, token: str, worker: str, as_json: bool, wish: str, says: str) -> None:
+    with client(server, token) as api:
+        answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"wish": wish})
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(f"{worker} {says}.", markup=False)

@@ -75,6 +75,7 @@ class Candidate:
     study_created: int
     index: int
     unreachable: bool = False
+    study_id: str = ""
 
 
 def decide_claim(
@@ -110,7 +111,7 @@ def decide_claim(
 
 def claim_order(candidates: Iterable[Candidate]) -> list[Candidate]:
     """In the order to give out: pending before unreachable; then higher priority, older super study, lower index."""
-    return sorted(candidates, key=lambda c: (c.unreachable, -c.priority, c.study_created, c.index, c.assignment_id))
+    return sorted(candidates, key=lambda c: (c.unreachable, -c.priority, c.study_created, c.study_id, c.index))
 
 
 def _own(holder: Holder, last_run: LastRun | tuple[str, RunState, bool] | None) -> Grant | Same | Refuse:

@@ -19,11 +19,11 @@ def presence(kind: str, last_seen: int, now: int) -> Presence:
 def worker_state(wish: str, live_run: RunState | None, last_outcome: RunState | None) -> WorkerState:
     """What a worker does.
 
-    `wish`: active, paused, draining or removed. `live_run`: state of its live run, None without one. `last_outcome`:
-    how its last run ended. A paused worker that still has a run is running; a lost or cancelled run is no error of
-    the machine.
+    `wish`: active, paused, draining, stopping or removed. `live_run`: state of its live run, None without one.
+    `last_outcome`: how its last run ended. A paused worker that still has a run is running; a lost or cancelled run is
+    no error of the machine.
     """
-    if wish == "draining":
+    if wish in ("draining", "stopping"):
         return WorkerState.DRAINING
     if live_run is not None and not live_run.terminal:
         return WorkerState.RUNNING

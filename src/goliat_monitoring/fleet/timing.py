@@ -2,6 +2,7 @@
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 
 # An agent's heartbeat costs little and makes a dead machine visible within half a minute.
 AGENT_HEARTBEAT = 5 * SECOND

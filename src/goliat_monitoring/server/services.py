@@ -60,6 +60,7 @@ class Services:
             reorder_window=round(self.settings.reorder_window_s * SECOND),
             judge_delay=round(self.settings.judge_delay_s * SECOND),
             quiet_until=self.quiet_until,
+            end_stalled_after=round(self.settings.end_stalled_s * SECOND) if self.settings.end_stalled_s else None,
         )
 
     def keep_quiet(self) -> None:

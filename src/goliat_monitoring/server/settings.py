@@ -23,7 +23,8 @@ class Settings:
     `trusted_hosts`: names, beside those of loopback, under which the server may be called; `*` is any.
     `reorder_window_s`: how long a line of a bare client waits for its neighbours before it gets its number.
     `judge_delay_s`: how long after `finished` a bare run is judged. `sweep_interval_s`: pause between two sweeps.
-    `quiet_s`: nothing expires that long after a start or a jump of the clock.
+    `quiet_s`: nothing expires that long after a start or a jump of the clock. `end_stalled_s`: a run whose machine was
+    seen to do nothing is ended when it has been stalled for so long; 0: a person decides.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +39,7 @@ class Settings:
     judge_delay_s: float = 30.0
     sweep_interval_s: float = 1.0
     quiet_s: float = 300.0
+    end_stalled_s: float = 0.0
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -47,7 +49,7 @@ class Settings:
         object.__setattr__(self, "storage_url", self.storage_url or (data_dir / "files").as_uri())
         if not 0 <= self.port <= 65535:
             raise Refused(400, "bad option", f"port {self.port}: a number from 0 to 65535 is needed (0: any free port)")
-        for name in ("reorder_window_s", "judge_delay_s", "quiet_s"):
+        for name in ("reorder_window_s", "judge_delay_s", "quiet_s", "end_stalled_s"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise Refused(400, "bad option", f"{name} {getattr(self, name)}: seconds, not negative, are needed")
         if not 0 < self.sweep_interval_s < 1e6:

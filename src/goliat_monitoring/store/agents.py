@@ -23,6 +23,8 @@ from goliat_monitoring.wire.ids import new_id, new_secret
 # What may stand in an address and in a folder's name as it is.
 WISHED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
+ASKED = "asked by a person"
+
 sessions, credentials, streams = tables.sessions, tables.credentials, tables.streams
 
 
@@ -100,6 +102,13 @@ def open_session(
         .values(facts=msgspec.json.encode(asked.facts).decode(), hostname=asked.fingerprint.hostname)
     )
     workers.seen(connection, moment, worker_id, ip, skew=asked.sent_at - moment.now)
+    if runs.newest_live(connection, [worker_id]) is None:
+        # It did end itself, and was started again.
+        connection.execute(
+            update(tables.workers)
+            .where(tables.workers.c.id == worker_id, tables.workers.c.wish == "stopping")
+            .values(wish="active")
+        )
     record(connection, moment.now, "session_opened", worker_id=worker_id, sessionId=session_id)
     return wire.SessionOpened(
         session_id=session_id,
@@ -141,7 +150,20 @@ def beat(
         note(connection, moment, run.id, "Heard from the machine again.")
     reply.lease_s = LEASE / SECOND
     reply.directive = run.directive
-    reply.reason = "asked by a person" if run.directive != "continue" else ""
+    reply.reason = ASKED if run.directive != "continue" else ""
+    return reply
+
+
+def orders(connection: Connection, worker_id: str, fence: str | None, said: wire.Listen) -> wire.Orders:
+    """What people ask of this agent and of its run. Raises `Refused` 409 `fenced` where that is over or another's."""
+    require_session(connection, worker_id, said.session_id)
+    reply = wire.Orders(wish=workers.get(connection, worker_id).wish)
+    if said.run_id is not None:
+        run = admit(connection, worker_id, said.run_id, fence)
+        if RunState(run.state).terminal:
+            raise _fenced(run)
+        reply.directive = run.directive
+        reply.reason = ASKED if run.directive != "continue" else ""
     return reply
 
 

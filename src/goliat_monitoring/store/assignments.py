@@ -1,9 +1,10 @@
 """The only module that changes the state of an assignment and of its cases, in the transaction that changes the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import tables
@@ -14,11 +15,25 @@ from goliat_monitoring.study.cases import Case, Phases
 from goliat_monitoring.wire.errors import Refused
 
 assignments, cases = tables.assignments, tables.cases
+_ONE = select(assignments).where(assignments.c.id == bindparam("one"))
+_CASES = select(cases).where(cases.c.assignment_id == bindparam("one")).order_by(cases.c.ordinal)
+_START = (
+    update(assignments)
+    .where(assignments.c.id == bindparam("one"))
+    .values(
+        state=AssignmentState.RUNNING,
+        attempts=bindparam("attempt"),
+        last_run_id=bindparam("run"),
+        started_at=func.coalesce(assignments.c.started_at, bindparam("now")),
+        completed_at=None,
+        updated_at=bindparam("now"),
+    )
+)
 
 
 def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
     """The assignment's row. Raises `Refused` 404."""
-    row = connection.execute(select(assignments).where(assignments.c.id == assignment_id)).one_or_none()
+    row = connection.execute(_ONE, {"one": assignment_id}).one_or_none()
     if row is None:
         raise Refused(404, "no such assignment", assignment_id)
     return row
@@ -26,9 +41,7 @@ def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
 
 def expected_cases(connection: Connection, assignment_id: str) -> list[Case]:
     """The cases that the assignment asks for, in order; empty while nobody knows them."""
-    rows = connection.execute(
-        select(cases).where(cases.c.assignment_id == assignment_id).order_by(cases.c.ordinal)
-    ).all()
+    rows = connection.execute(_CASES, {"one": assignment_id}).all()
     return [
         Case(
             key=row.case_key,
@@ -79,26 +92,28 @@ def add_cases(connection: Connection, assignment_id: str, found: Sequence[Case])
 def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], run_id: str) -> int:
     """The assignment is now run by `run_id`. Returns the number of this attempt."""
     attempt = row.attempts + 1
-    connection.execute(
-        update(assignments)
-        .where(assignments.c.id == row.id)
-        .values(
-            state=AssignmentState.RUNNING,
-            attempts=attempt,
-            last_run_id=run_id,
-            started_at=func.coalesce(assignments.c.started_at, moment.now),
-            completed_at=None,
-            updated_at=moment.now,
-        )
-    )
+    connection.execute(_START, {"one": row.id, "attempt": attempt, "run": run_id, "now": moment.now})
     _touch(connection, row)
     return int(attempt)
 
 
 def settle(
-    connection: Connection, moment: Moment, assignment_id: str, state: AssignmentState, *, memory_error: bool = False
+    connection: Connection,
+    moment: Moment,
+    assignment_id: str,
+    state: AssignmentState,
+    *,
+    memory_error: bool = False,
+    not_before: int | None = None,
+    prefer_until: int | None = None,
+    vram_above: int | None = None,
+    ask: str = "",
+    actor: str = "server",
 ) -> None:
-    """A run of the assignment is over; `state` is what the rules made of that."""
+    """A run of the assignment is over, or a person decided; `state` is what the rules made of that.
+
+    `not_before`, `prefer_until`, `vram_above`, `ask`: see `fleet.retry.After` and the table.
+    """
     row = get(connection, assignment_id)
     connection.execute(
         update(assignments)
@@ -106,17 +121,25 @@ def settle(
         .values(
             state=state,
             memory_errors=assignments.c.memory_errors + int(memory_error),
+            not_before=not_before,
+            prefer_until=prefer_until,
+            vram_above=vram_above,
+            ask=ask,
+            cancel_asked=False,
             completed_at=moment.now if state in (AssignmentState.COMPLETED, AssignmentState.FAILED) else None,
             updated_at=moment.now,
         )
     )
+    data: dict[str, Any] = {"notBefore": not_before, "ask": ask or None}
     record(
         connection,
         moment.now,
         f"assignment_{state.lower()}",
+        actor=actor,
         super_study_id=row.super_study_id,
         assignment_id=assignment_id,
         was=row.state,
+        **{name: value for name, value in data.items() if value is not None},
     )
     _touch(connection, row)
     if state == AssignmentState.PENDING:
@@ -124,12 +147,80 @@ def settle(
 
 
 def requeue(connection: Connection, moment: Moment, assignment_id: str, actor: str) -> None:
-    """A person asks for another attempt at what failed or was cancelled. Raises `Refused` 404 or 409."""
+    """A person asks for another attempt at what failed or was cancelled. Raises `Refused` 404 or 409.
+
+    Earlier attempts do not count any more; of its simulations only the missing ones are computed.
+    """
     row = get(connection, assignment_id)
-    if row.state not in (AssignmentState.FAILED, AssignmentState.CANCELLED):
+    waits = row.state == AssignmentState.PENDING and (row.not_before or row.prefer_until)
+    if row.state not in (AssignmentState.FAILED, AssignmentState.CANCELLED) and not waits:
         raise Refused(409, f"the assignment is {row.state}", "only a FAILED or CANCELLED one can be queued again")
-    record(connection, moment.now, "assignment_retry", actor=actor, assignment_id=assignment_id)
-    settle(connection, moment, assignment_id, AssignmentState.PENDING)
+    if row.replaced_at is not None:
+        raise Refused(409, "the assignment was split again", "its missing simulations are in other assignments now")
+    study = tables.super_studies
+    if connection.execute(select(study.c.cancelled).where(study.c.id == row.super_study_id)).scalar_one():
+        raise Refused(
+            409, "its super study is cancelled", "create a study from what is missing of it: study missing NAME"
+        )
+    connection.execute(update(assignments).where(assignments.c.id == assignment_id).values(counts_from=row.attempts))
+    record(
+        connection,
+        moment.now,
+        "assignment_retry",
+        actor=actor,
+        super_study_id=row.super_study_id,
+        assignment_id=assignment_id,
+    )
+    settle(connection, moment, assignment_id, AssignmentState.PENDING, actor=actor)
+
+
+def settle_all(
+    connection: Connection,
+    moment: Moment,
+    rows: Sequence[Any],
+    state: AssignmentState,
+    *,
+    actor: str,
+    again: bool = False,
+    replaced: bool = False,
+) -> None:
+    """`settle` for many that have no live run, in a few statements. `rows`: id, super_study_id and state of each.
+
+    `again`: a person asks for another attempt, as `requeue`. `replaced`: others ask for their missing cases now.
+    """
+    values: dict[str, Any] = {
+        "state": state,
+        "not_before": None,
+        "prefer_until": None,
+        "vram_above": None,
+        "ask": "",
+        "cancel_asked": False,
+        "updated_at": moment.now,
+    }
+    if again:
+        values |= {"counts_from": assignments.c.attempts, "completed_at": None}
+    if replaced:
+        values |= {"replaced_at": moment.now}
+    for chunk in _chunks([row.id for row in rows]):
+        connection.execute(update(assignments).where(assignments.c.id.in_(chunk)).values(**values))
+    kinds = [*(["assignment_retry"] if again else []), f"assignment_{state.lower()}"]
+    events = [
+        {
+            "at": moment.now,
+            "kind": kind,
+            "actor": actor,
+            "super_study_id": row.super_study_id,
+            "assignment_id": row.id,
+            "data": msgspec.json.encode({"was": row.state, **({"replaced": True} if replaced else {})}).decode(),
+        }
+        for row in rows
+        for kind in kinds
+    ]
+    if events:
+        connection.execute(insert(tables.events), events)
+        _touch(connection, rows[0])
+    if rows and state == AssignmentState.PENDING:
+        touch(connection, "work")
 
 
 def mark_cases(

@@ -4,12 +4,12 @@ import hashlib
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from goliat_monitoring.fleet.claims import Claimer, Grant, Holder, LastRun, Refuse, Same, decide_claim
 from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.fleet.timing import FIRST_SIGN, LEASE, OFFER_AFTER_LEASE
-from goliat_monitoring.store import assignments, runs, tables, verdicts, workers
+from goliat_monitoring.fleet.timing import FIRST_SIGN, LEASE
+from goliat_monitoring.store import assignments, portions, queue, runs, tables, verdicts, workers
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
@@ -40,7 +40,7 @@ def claim_next_for_machine(connection: Connection, moment: Moment, machine_id: s
     held = runs.newest_live(connection, [worker_id])
     if held is not None and held.assignment_id is not None and held.finished_at is None:
         return str(held.assignment_id)
-    found = _next_free(connection, moment, worker_id)
+    found = _next(connection, moment, workers.get(connection, worker_id))
     if found is None:
         return None
     _claim(connection, moment, found, worker_id, "bare", by_name=False, ip=ip)
@@ -65,29 +65,32 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
     else:
         if worker.wish != "active":
             return None
-        found = _next_free(connection, moment, worker_id)
+        found = _next(connection, moment, worker)
         if found is None:
             return None
         assignment = found
     granted = _claim(connection, moment, assignment, worker_id, "agent", by_name=False, session_id=session_id)
-    study = connection.execute(
-        select(tables.super_studies).where(tables.super_studies.c.id == assignment.super_study_id)
-    ).one()
+    name = connection.execute(_NAME, {"one": assignment.super_study_id}).scalar_one()
+    # A first attempt is of the whole assignment.
+    config = portions.config_of(connection, granted.run_id) if granted.attempt > 1 else None
     return Job(
         run_id=granted.run_id,
         fence=granted.fence,
         assignment_id=assignment.id,
-        super_study_id=study.id,
-        study_name=study.name,
+        super_study_id=assignment.super_study_id,
+        study_name=name,
         index=assignment._mapping["index"],  # noqa: SLF001 - `Row.index` is the tuple's method
         attempt=granted.attempt,
-        config=msgspec.json.decode(assignment.config),
+        config=msgspec.json.decode(config or assignment.config),
         cases=[
             CaseRef(case.key, case.relative_path, case.details)
-            for case in assignments.expected_cases(connection, assignment.id)
+            for case in portions.cases_of(connection, config, assignment.id)
         ],
         lease_s=LEASE / SECOND,
     )
+
+
+_NAME = select(tables.super_studies.c.name).where(tables.super_studies.c.id == bindparam("one"))
 
 
 class _Granted(msgspec.Struct):
@@ -107,7 +110,7 @@ def _claim(
     ip: str = "",
     session_id: str | None = None,
 ) -> _Granted:
-    newest = _newest_run(connection, assignment.id)
+    newest = _newest_run(connection, assignment.id) if assignment.attempts else None
     worker = workers.get(connection, worker_id)
     holder = None
     last = None
@@ -156,6 +159,8 @@ def _claim(
         fence_hash=secret_hash(fence) if kind == "agent" else None,
         sender_ip=ip,
     )
+    if assignment.attempts:
+        portions.narrow(connection, moment, run_id, assignment)
     return _Granted(run_id, fence, assignment.attempts + 1)
 
 
@@ -198,31 +203,12 @@ def _refuse_stopped_study(connection: Connection, assignment: Row[tuple[Any, ...
         raise Refused(409, "the super study is cancelled", f"{study.name}: nothing of it can be claimed")
 
 
-def _next_free(connection: Connection, moment: Moment, worker_id: str) -> Row[tuple[Any, ...]] | None:
-    """Pending work by priority and age; after all of it, what an unreachable worker has held for too long."""
-    table, studies = tables.assignments, tables.super_studies
-    open_studies = (
-        select(table)
-        .join(studies, studies.c.id == table.c.super_study_id)
-        .where(~studies.c.paused, ~studies.c.cancelled)
-        .order_by(studies.c.priority.desc(), studies.c.created_at, table.c.index)
-        .limit(1)
-    )
-    pending = connection.execute(
-        open_studies.where(
-            table.c.state == AssignmentState.PENDING,
-            table.c.not_before.is_(None) | (table.c.not_before <= moment.now),
-        )
-    ).one_or_none()
-    if pending is not None or moment.now < moment.quiet_until:
-        return pending
-    offered = connection.execute(
-        open_studies.join(tables.runs, tables.runs.c.assignment_id == table.c.id).where(
-            tables.runs.c.state == RunState.UNREACHABLE,
-            tables.runs.c.lease_until <= moment.now - OFFER_AFTER_LEASE,
-            tables.runs.c.worker_id != worker_id,
-        )
-    ).one_or_none()
-    if offered is not None:
-        record(connection, moment.now, "assignment_offered", assignment_id=offered.id, worker_id=worker_id)
-    return offered
+def _next(connection: Connection, moment: Moment, worker: Row[Any]) -> Row[tuple[Any, ...]] | None:
+    """The assignment that is this worker's turn."""
+    found = queue.next_free(connection, moment, worker)
+    if found is None:
+        return None
+    assignment_id, unreachable = found
+    if unreachable:
+        record(connection, moment.now, "assignment_offered", assignment_id=assignment_id, worker_id=worker.id)
+    return assignments.get(connection, assignment_id)

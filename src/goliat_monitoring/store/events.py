@@ -5,6 +5,9 @@ from sqlalchemy import Connection, insert
 
 from goliat_monitoring.store import tables
 
+# Nobody asks for the new row's id.
+_INSERT = insert(tables.events).inline()
+
 
 def record(
     connection: Connection,
@@ -20,14 +23,15 @@ def record(
 ) -> None:
     """Append one event. `data` must be JSON values."""
     connection.execute(
-        insert(tables.events).values(
-            at=now,
-            kind=kind,
-            actor=actor,
-            worker_id=worker_id,
-            super_study_id=super_study_id,
-            assignment_id=assignment_id,
-            run_id=run_id,
-            data=msgspec.json.encode(data).decode(),
-        )
+        _INSERT,
+        {
+            "at": now,
+            "kind": kind,
+            "actor": actor,
+            "worker_id": worker_id,
+            "super_study_id": super_study_id,
+            "assignment_id": assignment_id,
+            "run_id": run_id,
+            "data": msgspec.json.encode(data).decode(),
+        },
     )

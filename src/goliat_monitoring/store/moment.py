@@ -11,6 +11,7 @@ class Moment:
 
     `reorder_window`: how long a bare line waits for its neighbours before it is numbered.
     `judge_delay`: how long after `finished` a bare run is judged.
+    `end_stalled_after`: how long a run may be stalled before the server ends it; None: as long as it likes.
     `quiet_until`: nothing expires before this time (server start or a jump of its clock).
     """
 
@@ -18,3 +19,4 @@ class Moment:
     reorder_window: int = REORDER_WINDOW
     judge_delay: int = JUDGE_DELAY
     quiet_until: int = 0
+    end_stalled_after: int | None = None

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from goliat_monitoring.fleet.retry import after_run
+from goliat_monitoring.fleet.causes import Cause, cause_of, failure_key
 from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.store import assignments, tables
+from goliat_monitoring.store import assignments, retries, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log.append import note
@@ -17,6 +17,13 @@ from goliat_monitoring.wire.ids import new_id
 
 runs = tables.runs
 LIVE = (RunState.CLAIMED, RunState.RUNNING, RunState.UNREACHABLE)
+_INSERT = insert(runs).inline()
+_NEWEST_LIVE = (
+    select(runs)
+    .where(runs.c.worker_id.in_(bindparam("workers", expanding=True)), tables.LIVE_RUN)
+    .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
+    .limit(1)
+)
 
 
 def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
@@ -29,12 +36,7 @@ def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
 
 def newest_live(connection: Connection, worker_ids: Sequence[str]) -> Row[tuple[object, ...]] | None:
     """The newest run of these workers that is not over."""
-    return connection.execute(
-        select(runs)
-        .where(runs.c.worker_id.in_(worker_ids), runs.c.state.in_(LIVE))
-        .order_by(runs.c.claimed_at.desc(), runs.c.id.desc())
-        .limit(1)
-    ).one_or_none()
+    return connection.execute(_NEWEST_LIVE, {"workers": list(worker_ids)}).one_or_none()
 
 
 def open_run(
@@ -53,19 +55,20 @@ def open_run(
     run_id = new_id()
     attempt = assignments.start(connection, moment, assignment, run_id) if assignment is not None else 1
     connection.execute(
-        insert(runs).values(
-            id=run_id,
-            assignment_id=None if assignment is None else assignment.id,
-            worker_id=worker_id,
-            session_id=session_id,
-            attempt=attempt,
-            kind=kind,
-            fence_hash=fence_hash,
-            sender_ip=sender_ip,
-            state=RunState.CLAIMED,
-            claimed_at=moment.now,
-            lease_until=lease_until,
-        )
+        _INSERT,
+        {
+            "id": run_id,
+            "assignment_id": None if assignment is None else assignment.id,
+            "worker_id": worker_id,
+            "session_id": session_id,
+            "attempt": attempt,
+            "kind": kind,
+            "fence_hash": fence_hash,
+            "sender_ip": sender_ip,
+            "state": RunState.CLAIMED,
+            "claimed_at": moment.now,
+            "lease_until": lease_until,
+        },
     )
     record(
         connection,
@@ -113,15 +116,33 @@ def end(
     *,
     exit_code: int | None = None,
     actor: str = "server",
+    trouble: str = "",
+    done_cases: int = 0,
     assignment_state: AssignmentState | None = None,
 ) -> None:
-    """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says."""
+    """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says.
+
+    `trouble`: what went wrong, as `fleet.causes.trouble_of` finds it; `done_cases`: how many it proved.
+    """
     if RunState(row.state).terminal:
         return
+    cause = cause_of(state, trouble, moment.now - row.claimed_at, done_cases)
+    key = failure_key(trouble) if cause is Cause.FAST else None
     connection.execute(
         update(runs)
         .where(runs.c.id == row.id)
-        .values(state=state, reason=reason, exit_code=exit_code, ended_at=moment.now, judge_at=None)
+        .values(
+            state=state,
+            reason=reason,
+            exit_code=exit_code,
+            ended_at=moment.now,
+            judge_at=None,
+            cause=cause,
+            failure_key=key or None,
+            flag="",
+            flag_reason="",
+            flagged_at=None,
+        )
     )
     record(
         connection,
@@ -133,18 +154,16 @@ def end(
         run_id=row.id,
         was=row.state,
         reason=reason,
+        cause=cause,
     )
     release_all(connection, row.id)
     level = "success" if state == RunState.SUCCEEDED else "warning"
     note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
     if row.assignment_id is not None:
-        assignment = assignments.get(connection, row.assignment_id)
-        memory_error = state == RunState.MEMORY_ERROR
-        next_state = assignment_state or after_run(
-            state, assignment.attempts, assignment.memory_errors + int(memory_error), by_person=False
-        )
-        assignments.settle(connection, moment, row.assignment_id, next_state, memory_error=memory_error)
+        retries.settle(connection, moment, row, state, cause, key or "", assignment_state)
     touched(connection, row.id, row.worker_id)
+    # Its agent hears of it at once.
+    touch(connection, f"directive:{row.worker_id}")
 
 
 def give_up(connection: Connection, moment: Moment, run_id: str, reason: str, actor: str) -> None:
@@ -170,6 +189,22 @@ def ask(connection: Connection, moment: Moment, run_id: str, directive: str, act
     record(connection, moment.now, f"run_{directive}_asked", actor=actor, worker_id=row.worker_id, run_id=run_id)
     note(connection, moment, run_id, f"{directive.capitalize()} asked by {actor}.", "warning")
     touch(connection, f"run:{run_id}", f"directive:{row.worker_id}")
+
+
+def cancel(connection: Connection, moment: Moment, run_id: str, actor: str) -> None:
+    """End a live run at once: its agent is told to end the process tree. Raises `Refused` 404 or 409.
+
+    One that cannot be told, since no agent carries it or its machine is not heard, is over from now on; an agent that
+    comes back is fenced and ends it then.
+    """
+    row = get(connection, run_id)
+    if RunState(row.state).terminal:
+        raise Refused(409, "the run is over already", f"it ended as {row.state}")
+    if row.kind == "agent" and row.state != RunState.UNREACHABLE:
+        ask(connection, moment, run_id, "kill", actor)
+        return
+    why = "its machine is not heard" if row.kind == "agent" else "close GOLIAT on its machine: no agent can do it"
+    end(connection, moment, row, RunState.CANCELLED, f"Cancelled by {actor}; {why}.", actor=actor)
 
 
 def touched(connection: Connection, run_id: str, worker_id: str) -> None:

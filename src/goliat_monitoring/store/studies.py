@@ -1,10 +1,11 @@
 """Super studies: created whole or not at all, deleted only when no machine works for them."""
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import assignments, runs, tables
@@ -21,6 +22,15 @@ from goliat_monitoring.wire.ids import new_id
 studies = tables.super_studies
 
 
+class Planned(NamedTuple):
+    """One assignment to be. `cases`: None while its parents are unknown here; `phases`: which of them it asks for."""
+
+    config: dict[str, Any]
+    requirements: Requirements
+    cases: list[Case] | None
+    phases: dict[str, bool]
+
+
 def create(
     connection: Connection,
     moment: Moment,
@@ -32,18 +42,22 @@ def create(
     actor: str,
     split: dict[str, Any] | None = None,
     priority: int = 0,
-    requirements: Requirements = Requirements(),  # noqa: B008 -- it cannot be changed
+    requirements: Requirements | Sequence[Requirements] = Requirements(),  # noqa: B008 -- it cannot be changed
 ) -> str:
     """Store a study with its assignments, in the order given. Returns its id.
 
-    `split`: how the assignments were made, for people; `requirements`: those of every assignment.
+    `split`: how the assignments were made, for people; `requirements`: those of every assignment, or of each.
 
     Raises `Refused` 400 for what cannot be run, 409 for a name that is taken (it offers the next free one).
     """
     name = _free_name(connection, name)
     if not split_configs:
         raise Refused(400, "the study has no assignments", "send at least one object in `assignments`")
-    planned = [(config, *_plan(config, index)) for index, config in enumerate(split_configs)]
+    each = [requirements] * len(split_configs) if isinstance(requirements, Requirements) else requirements
+    planned = [
+        Planned(config, demand, *_plan(config, index))
+        for index, (config, demand) in enumerate(zip(split_configs, each, strict=True))
+    ]
     study_id = new_id()
     text = msgspec.json.encode(base_config)
     connection.execute(
@@ -60,7 +74,34 @@ def create(
             updated_at=moment.now,
         )
     )
-    for index, (config, cases, wanted) in enumerate(planned):
+    _add(connection, moment, study_id, 0, planned)
+    record(
+        connection, moment.now, "study_created", actor=actor, super_study_id=study_id, name=name,
+        assignments=len(planned),
+    )  # fmt: skip
+    touch(connection, "studies", "work", f"study:{study_id}")
+    return study_id
+
+
+def add(
+    connection: Connection,
+    moment: Moment,
+    study_id: str,
+    configs: Sequence[tuple[dict[str, Any], Requirements]],
+) -> list[int]:
+    """Add assignments behind the last of a study. Returns their indices. Raises `Refused` 400 as `create`."""
+    last = connection.execute(
+        select(func.max(tables.assignments.c.index)).where(tables.assignments.c.super_study_id == study_id)
+    ).scalar()
+    first = 0 if last is None else last + 1
+    planned = [Planned(config, demand, *_plan(config, first + i)) for i, (config, demand) in enumerate(configs)]
+    _add(connection, moment, study_id, first, planned)
+    touch(connection, "studies", "work", f"study:{study_id}")
+    return list(range(first, first + len(planned)))
+
+
+def _add(connection: Connection, moment: Moment, study_id: str, first: int, planned: Sequence[Planned]) -> None:
+    for index, (config, requirements, cases, wanted) in enumerate(planned, first):
         assignment_id = new_id()
         connection.execute(
             insert(tables.assignments).values(
@@ -77,12 +118,6 @@ def create(
         )
         if cases is not None:
             assignments.add_cases(connection, assignment_id, cases)
-    record(
-        connection, moment.now, "study_created", actor=actor, super_study_id=study_id, name=name,
-        assignments=len(planned),
-    )  # fmt: skip
-    touch(connection, "studies", "work", f"study:{study_id}")
-    return study_id
 
 
 def delete_study(connection: Connection, moment: Moment, study_id: str, actor: str) -> list[str]:

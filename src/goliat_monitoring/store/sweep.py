@@ -47,3 +47,6 @@ def _end_leases(connection: Connection, moment: Moment) -> None:
         reason = f"nothing heard for {silent // 60} min {silent % 60} s"
         runs.change_state(connection, moment, row, RunState.UNREACHABLE, reason)
         note(connection, moment, row.id, f"The lease ended: {reason}. The run counts as unreachable.", "warning")
+        if row.directive == "kill":
+            # A person does not want it any more, and nobody is there to obey. Its agent is fenced if it comes back.
+            runs.end(connection, moment, runs.get(connection, row.id), RunState.CANCELLED, "Killed on request.")

@@ -35,6 +35,9 @@ LIVE_RUN = text("state IN ('claimed', 'running', 'unreachable')")
 
 # Spelled once, so that a query matches the partial index. 262144: see store.log.chunk.SEAL_BYTES.
 TO_SEAL = text("tail_size >= 262144")
+PENDING = text("state = 'PENDING'")
+AGAIN = text("state = 'PENDING' AND attempts > 0")
+FAILED_ALIKE = text("failure_key IS NOT NULL")
 OVER_UNSEALED = text("ended_at IS NOT NULL AND tail_size > 0")
 
 server_facts = Table(
@@ -101,6 +104,8 @@ super_studies = Table(
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("cancelled", Boolean, nullable=False, server_default=text("false")),
+    # Why nothing of it is tried again until a person says go on.
+    Column("retries_stopped", Text, nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False, index=True),
     Column("updated_at", BigInteger, nullable=False),
 )
@@ -120,7 +125,15 @@ assignments = Table(
     Column("done_weight", Float, nullable=False, server_default="0"),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("memory_errors", Integer, nullable=False, server_default="0"),
+    # Attempts up to this number are not held against it: a person asked again after them.
+    Column("counts_from", Integer, nullable=False, server_default="0"),
     Column("not_before", BigInteger),
+    # Till then not on a worker that failed it, nor on a GPU with no more memory than this.
+    Column("prefer_until", BigInteger),
+    Column("vram_above", BigInteger),
+    Column("ask", Text, nullable=False, server_default=""),  # what a person must decide
+    Column("cancel_asked", Boolean, nullable=False, server_default=text("false")),
+    Column("replaced_at", BigInteger),  # others ask for its missing cases now
     # The newest run, so that lists need no look at other runs.
     Column("last_run_id", Text),
     Column("started_at", BigInteger),
@@ -128,8 +141,10 @@ assignments = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("updated_at", BigInteger, nullable=False),
     UniqueConstraint("super_study_id", "index"),
-    Index("ix_assignments_pending", "created_at", "index", sqlite_where=text("state = 'PENDING'"),
-          postgresql_where=text("state = 'PENDING'")),
+    # The queue: from here each study's first assignment of each demand is found without a look at the others.
+    Index("ix_assignments_queue", "super_study_id", "requirements", "index", sqlite_where=PENDING,
+          postgresql_where=PENDING),
+    Index("ix_assignments_again", "not_before", sqlite_where=AGAIN, postgresql_where=AGAIN),
 )  # fmt: skip
 
 cases = Table(
@@ -145,7 +160,7 @@ cases = Table(
     Column("details", Text, nullable=False, server_default=""),
     Column("relative_path", Text, nullable=False, server_default=""),
     Column("weight", Float, nullable=False, server_default="1"),
-    Column("state", Text, nullable=False, server_default="pending"),  # pending | done | failed
+    Column("state", Text, nullable=False, server_default="pending"),  # pending | done | failed | moved
     Column("run_id", Text),  # the run that completed it
     UniqueConstraint("assignment_id", "case_key"),
 )
@@ -207,6 +222,12 @@ runs = Table(
     Column("vitals_sampled_at", BigInteger),
     Column("evidence_count", Integer, nullable=False, server_default="0"),
     Column("done_cases", Integer, nullable=False, server_default="0"),
+    Column("cause", Text, nullable=False, server_default=""),  # fleet.causes.Cause, once it ended without success
+    Column("failure_key", Text),  # the same for the same early failure
+    # What the sweep found of a live run: fleet.stalls.Flag, why, since when.
+    Column("flag", Text, nullable=False, server_default=""),
+    Column("flag_reason", Text, nullable=False, server_default=""),
+    Column("flagged_at", BigInteger),
     UniqueConstraint("assignment_id", "attempt"),
     Index("ix_runs_worker_claimed", "worker_id", "claimed_at"),
     Index("uq_runs_one_live", "assignment_id", unique=True, sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
@@ -215,6 +236,26 @@ runs = Table(
     Index("ix_runs_to_seal", "tail_size", sqlite_where=TO_SEAL, postgresql_where=TO_SEAL),
     Index("ix_runs_over_unsealed", "ended_at", sqlite_where=OVER_UNSEALED, postgresql_where=OVER_UNSEALED),
     Index("ix_runs_ended_at", "ended_at"),
+    Index("ix_runs_failure_key", "failure_key", sqlite_where=FAILED_ALIKE, postgresql_where=FAILED_ALIKE),
+)
+
+# What a run was given to compute, where that is less than its assignment's config asks for.
+run_configs = Table(
+    "run_configs",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("config", Text, nullable=False),
+)
+
+# Workers that get nothing more of a study. `lifted_at`: a person took that back; failures before it do not count.
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("super_study_id", Text, ForeignKey("super_studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("lifted_at", BigInteger),
 )
 
 simulations = Table(

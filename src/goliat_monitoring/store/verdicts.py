@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from goliat_monitoring.fleet.causes import trouble_of
 from goliat_monitoring.fleet.evidence import EndedBy, Judged, Sign, SignKind, judge
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import assignments, runs, tables
+from goliat_monitoring.store import assignments, portions, runs, tables
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.cases import Phases
 
@@ -70,11 +71,13 @@ def close(
     """Judge a live run and end it. `ended_by`: who said that it is over, as `fleet.evidence.judge` wants it."""
     if row.assignment_id is not None:
         assignment = assignments.get(connection, row.assignment_id)
-        expected = assignments.expected_cases(connection, row.assignment_id)
-        total, phases = assignment.expected_total, assignments.phases_of(assignment)
+        expected = portions.cases_of(connection, portions.config_of(connection, row.id), row.assignment_id)
+        total = len(expected) or assignment.expected_total
+        phases = assignments.phases_of(assignment)
     else:
         expected, total, phases = [], None, Phases()
-    verdict = judge(expected, total, signs_of(connection, row.id), phases, exit_code, ended_by)
+    signs = signs_of(connection, row.id)
+    verdict = judge(expected, total, signs, phases, exit_code, ended_by)
     _write_simulations(connection, row.id, verdict)
     if row.assignment_id is not None:
         states = {"done": "done", "failed": "failed"}
@@ -89,7 +92,17 @@ def close(
     text = f"{verdict.reason} {reason}".strip() if verdict.outcome != RunState.SUCCEEDED else verdict.reason
     done = sum(case.state == "done" for case in verdict.cases.values())
     connection.execute(update(tables.runs).where(tables.runs.c.id == row.id).values(done_cases=done))
-    runs.end(connection, moment, row, verdict.outcome, text, exit_code=exit_code, actor=actor)
+    runs.end(
+        connection,
+        moment,
+        row,
+        verdict.outcome,
+        text,
+        exit_code=exit_code,
+        actor=actor,
+        trouble=trouble_of(signs, text),
+        done_cases=done,
+    )
     return verdict
 
 

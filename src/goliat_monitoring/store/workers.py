@@ -1,7 +1,7 @@
 """Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
 
 import msgspec
-from sqlalchemy import Connection, Row, case, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 
 from goliat_monitoring.fleet.timing import LATE_BARE
 from goliat_monitoring.store import runs, tables
@@ -14,11 +14,14 @@ from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
 workers = tables.workers
+# Statements of the claim are made once: to make one takes longer than to run it.
+_ONE = select(workers).where(workers.c.id == bindparam("one"))
+WISHES = ("active", "paused", "draining", "stopping")
 
 
 def get(connection: Connection, worker_id: str) -> Row[tuple[object, ...]]:
     """The worker's row. Raises `Refused` 404."""
-    row = connection.execute(select(workers).where(workers.c.id == worker_id)).one_or_none()
+    row = connection.execute(_ONE, {"one": worker_id}).one_or_none()
     if row is None:
         raise Refused(404, "no such worker", worker_id)
     return row
@@ -98,13 +101,18 @@ def rename(connection: Connection, moment: Moment, worker_id: str, label: str, a
 
 
 def set_wish(connection: Connection, moment: Moment, worker_id: str, wish: str, actor: str) -> None:
-    """What people ask of a worker: `active`, `paused` or `draining`. Raises `Refused` 400 or 404."""
-    if wish not in ("active", "paused", "draining"):
-        raise Refused(400, "unknown wish", f"{wish!r}: use active, paused or draining")
-    get(connection, worker_id)
+    """What people ask of a worker. Raises `Refused` 400 or 404, or 409 for a bare client that is to stop itself.
+
+    `active`: take work. `paused`: nothing new. `draining`: nothing new, it will be taken away. `stopping`: its agent
+    ends itself after the run at hand.
+    """
+    if wish not in WISHES:
+        raise Refused(400, "unknown wish", f"{wish!r}: use one of {', '.join(WISHES)}")
+    if get(connection, worker_id).kind != "agent" and wish == "stopping":
+        raise Refused(409, "this worker has no agent", "only an agent can end itself; let it drain instead")
     connection.execute(update(workers).where(workers.c.id == worker_id).values(wish=wish))
     record(connection, moment.now, "worker_wish", actor=actor, worker_id=worker_id, wish=wish)
-    touch(connection, "fleet", f"worker:{worker_id}", "work")
+    touch(connection, "fleet", f"worker:{worker_id}", "work", f"directive:{worker_id}")
 
 
 def remove(connection: Connection, moment: Moment, worker_id: str, *, force: bool, actor: str) -> None:

@@ -29,6 +29,13 @@ class Balance(NamedTuple):
     ratio: float
 
 
+class Share(NamedTuple):
+    """A part and the space it is a part of."""
+
+    space: Space
+    part: Part
+
+
 class _Piece(NamedTuple):
     """A part in the order in which parts are cut. `rank`: 0 to cut first, 1 to cut when no 0 is left, 2 indivisible.
 
@@ -38,6 +45,7 @@ class _Piece(NamedTuple):
     rank: int
     minus_seconds: float
     path: tuple[int, ...]
+    space: Space
     part: Part
     halves: list[Part]
 
@@ -47,26 +55,52 @@ def balanced(space: Space, workers: int, most: int) -> Balance:
 
     `most`: how many parts there may be. The study must have a simulation.
     """
-    ideal = space.seconds(space.whole) / workers
-    pieces = [_piece(space, space.whole, (), ideal)]
+    shares, ratio = balanced_shares([Share(space, space.whole)], workers, most)
+    return Balance([share.part for share in shares], ratio)
+
+
+def balanced_shares(shares: Sequence[Share], workers: int, most: int) -> tuple[list[Share], float]:
+    """The same for several parts to begin with, which are cut and never joined: parts and ratio as of `Balance`."""
+    ideal = sum(share.space.seconds(share.part) for share in shares) / workers
+    pieces = _heap(shares, ideal)
     best = _measured(pieces, workers, ideal)
-    measured = 1
-    while best.ratio > GOOD_ENOUGH and len(pieces) < min(most, PARTS_PER_WORKER * workers) and pieces[0].rank < 2:
-        cut = heapq.heappop(pieces)
-        for side, half in enumerate(cut.halves):
-            heapq.heappush(pieces, _piece(space, half, (*cut.path, side), ideal))
+    measured = len(pieces)
+    most = min(most, max(PARTS_PER_WORKER * workers, len(pieces)))
+    while best[1] > GOOD_ENOUGH and len(pieces) < most and pieces[0].rank < 2:
+        _cut(pieces, ideal)
         # Ever larger steps keep the number of looks small where many parts are needed.
         if len(pieces) - measured > len(pieces) // 64:
             measured = len(pieces)
-            best = min(best, _measured(pieces, workers, ideal), key=lambda it: it.ratio)
-    return min(best, _measured(pieces, workers, ideal), key=lambda it: it.ratio)
+            best = min(best, _measured(pieces, workers, ideal), key=lambda it: it[1])
+    return min(best, _measured(pieces, workers, ideal), key=lambda it: it[1])
 
 
-def _measured(pieces: Sequence[_Piece], workers: int, ideal: float) -> Balance:
+def cut_shares(shares: Sequence[Share], number: int) -> list[Share]:
+    """At least `number` parts, as equal as can be, in study order; fewer where nothing is left to cut."""
+    ideal = sum(share.space.seconds(share.part) for share in shares) / number
+    pieces = _heap(shares, ideal)
+    while len(pieces) < number and pieces[0].rank < 2:
+        _cut(pieces, ideal)
+    return [Share(piece.space, piece.part) for piece in sorted(pieces, key=lambda piece: piece.path)]
+
+
+def _heap(shares: Sequence[Share], ideal: float) -> list[_Piece]:
+    pieces = [_piece(space, part, (place,), ideal) for place, (space, part) in enumerate(shares)]
+    heapq.heapify(pieces)
+    return pieces
+
+
+def _cut(pieces: list[_Piece], ideal: float) -> None:
+    """Cut the first piece of the heap in two."""
+    cut = heapq.heappop(pieces)
+    for side, half in enumerate(cut.halves):
+        heapq.heappush(pieces, _piece(cut.space, half, (*cut.path, side), ideal))
+
+
+def _measured(pieces: Sequence[_Piece], workers: int, ideal: float) -> tuple[list[Share], float]:
     order = sorted(pieces, key=lambda piece: (piece.minus_seconds, piece.path))
-    return Balance(
-        [piece.part for piece in order], makespan([-piece.minus_seconds for piece in order], workers) / ideal
-    )
+    shares = [Share(piece.space, piece.part) for piece in order]
+    return shares, makespan([-piece.minus_seconds for piece in order], workers) / ideal
 
 
 def _piece(space: Space, part: Part, path: tuple[int, ...], ideal: float) -> _Piece:
@@ -77,7 +111,7 @@ def _piece(space: Space, part: Part, path: tuple[int, ...], ideal: float) -> _Pi
         halves = next((found for found in _fine_cuts(space, part) if found), None)
         # A block longer than a worker's whole share has to be cut; others only when everything else is.
         rank = 0 if seconds > ideal else 1
-    return _Piece(2 if halves is None else rank, -seconds, path, part, halves or [])
+    return _Piece(2 if halves is None else rank, -seconds, path, space, part, halves or [])
 
 
 def _coarse_halves(space: Space, part: Part) -> list[Part] | None:

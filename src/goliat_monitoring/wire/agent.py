@@ -7,6 +7,7 @@ end its process tree, keep delivering what it already produced.
     POST enrol                          Enrol          -> Enrolled      (with an admin or enrolment token, or open)
     POST session                        OpenSession    -> SessionOpened (each start of the agent)
     POST heartbeat                      Beat           -> BeatReply     (409 fenced: the run is another's)
+    POST orders                         Listen         -> Orders        (held open up to `waitS` while nothing is asked)
     POST claim                          Claim          -> Claimed       (held open up to `waitS` while there is no work)
     POST runs/{id}/batch                Batch          -> Accepted      (exactly once by stream and offset)
     PUT  runs/{id}/artifacts?path=&name=&sha256=&cached=   raw body -> Stored
@@ -22,7 +23,7 @@ FENCE_HEADER = "X-Goliat-Fence"
 API_VERSION = 1
 
 Directive = Literal["continue", "stop", "kill"]
-Wish = Literal["active", "paused", "draining", "removed"]
+Wish = Literal["active", "paused", "draining", "stopping", "removed"]
 
 
 class Facts(msgspec.Struct, rename="camel", omit_defaults=True):
@@ -104,7 +105,8 @@ class Beat(msgspec.Struct, rename="camel", omit_defaults=True):
 class BeatReply(msgspec.Struct, rename="camel", omit_defaults=True):
     """`lease_s`: seconds the run stays this worker's, counted from now on the agent's monotonic clock.
 
-    `directive` is for the run; `wish` for the worker (`paused` and `draining`: claim nothing new).
+    `directive` is for the run; `wish` for the worker: `paused` and `draining` claim nothing new, `stopping` ends itself
+    once its run is delivered.
     """
 
     epoch: str
@@ -113,6 +115,27 @@ class BeatReply(msgspec.Struct, rename="camel", omit_defaults=True):
     directive: Directive = "continue"
     reason: str = ""
     lease_s: float | None = None
+
+
+class Listen(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What the agent knows of what is asked: of its run, whose fence goes in the header, and of itself.
+
+    `wait_s`: how long the server may hold the call while that is still so (at most 30).
+    """
+
+    session_id: str
+    run_id: str | None = None
+    directive: Directive = "continue"
+    wish: Wish = "active"
+    wait_s: float = 0
+
+
+class Orders(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What is asked now; `directive` and `wish` as in `BeatReply`."""
+
+    wish: Wish = "active"
+    directive: Directive = "continue"
+    reason: str = ""
 
 
 class Claim(msgspec.Struct, rename="camel", omit_defaults=True):

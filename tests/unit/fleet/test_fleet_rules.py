@@ -21,7 +21,6 @@ from goliat_monitoring.fleet.claims import (
 from goliat_monitoring.fleet.leases import clock_jumped, lease_until, lease_verdict, may_be_offered, revived
 from goliat_monitoring.fleet.presence import presence, worker_state
 from goliat_monitoring.fleet.progress import Current, case_fraction, run_progress, study_progress
-from goliat_monitoring.fleet.retry import after_run
 from goliat_monitoring.fleet.states import (
     AssignmentState,
     Presence,
@@ -234,32 +233,6 @@ def test_claim_order() -> None:
     urgent = Candidate("urgent", 5, 9, 9)
     old_second, old_first, new = Candidate("b", 0, 1, 1), Candidate("a", 0, 1, 0), Candidate("c", 0, 2, 0)
     assert claim_order([lost, new, old_second, urgent, old_first]) == [urgent, old_first, old_second, new, lost]
-
-
-@pytest.mark.parametrize(
-    ("outcome", "attempts", "memory_errors", "by_person", "state"),
-    [
-        (RunState.SUCCEEDED, 9, 9, True, C),
-        (RunState.MEMORY_ERROR, 1, 1, False, P),
-        (RunState.MEMORY_ERROR, 2, 2, False, P),
-        (RunState.MEMORY_ERROR, 3, 3, False, F),
-        (RunState.LOST, 4, 0, False, P),
-        (RunState.LOST, 5, 0, False, F),
-        (RunState.CANCELLED, 1, 0, True, X),
-        (RunState.CANCELLED, 1, 0, False, F),
-        (RunState.FAILED, 1, 0, False, F),
-        (RunState.FINISHED_WITH_ERRORS, 1, 0, False, F),
-    ],
-)
-def test_after_run(
-    outcome: RunState, attempts: int, memory_errors: int, by_person: bool, state: AssignmentState
-) -> None:
-    assert after_run(outcome, attempts, memory_errors, by_person) is state
-
-
-def test_a_live_run_has_no_afterwards() -> None:
-    with pytest.raises(ValueError, match="not ended"):
-        after_run(RunState.UNREACHABLE, 1, 0, False)
 
 
 @pytest.mark.parametrize(

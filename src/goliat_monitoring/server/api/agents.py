@@ -9,11 +9,12 @@ from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.timing import ASK_FOR_WORK
-from goliat_monitoring.server.api.waiting import Departure, wait_for_work
+from goliat_monitoring.server.api.waiting import Departure, wait_for
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
-from goliat_monitoring.store import agents, claims, credentials, uploads, workers
+from goliat_monitoring.store import agents, claims, credentials, queue, uploads, workers
+from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire import agent as wire
@@ -23,6 +24,8 @@ from goliat_monitoring.wire.ids import new_id
 
 Fence = Annotated[str | None, HeaderParameter(name=FENCE)]
 LONGEST_WAIT_S = 30.0
+# A look that comes a moment too early would have to be made again.
+SOON_S = 0.01
 LONGEST_LIFETIME_H = 24 * 30
 
 
@@ -96,17 +99,43 @@ async def claim(
         while True:
             stamp, moment = services.hub.stamp(), services.moment()
 
-            def unit(c: Connection, moment: Any = moment) -> tuple[wire.Job | None, wire.Wish, str]:
+            def unit(c: Connection, moment: Moment = moment) -> tuple[wire.Job | None, wire.Wish, str, int | None]:
                 agents.require_session(c, worker_id, data.session_id)
                 job = claims.claim_next_for_agent(c, moment, worker_id, data.session_id)
-                return job, workers.get(c, worker_id).wish, agents.epoch(c)
+                # Work also appears as time passes, which no commit tells.
+                change = queue.next_change(c, moment) if job is None else None
+                return job, workers.get(c, worker_id).wish, agents.epoch(c), change
 
-            job, wish, epoch = await services.db.write(unit)
+            job, wish, epoch, change = await services.db.write(unit)
             rest = ends - time.monotonic()
             if job is not None or rest <= 0 or wish != "active":
                 next_s = 0.0 if job is not None else ASK_FOR_WORK / SECOND
                 return wire.Claimed(epoch=epoch, next_s=next_s, wish=wish, job=job)
-            await wait_for_work(services.hub, stamp, rest, departure)
+            if change is not None:
+                rest = min(rest, max((change - services.clock()) / SECOND, 0.0) + SOON_S)
+            await wait_for(services.hub, "work", stamp, rest, departure)
+
+
+@post("/api/agent/v1/orders", status_code=200, tags=["Agents"])
+async def orders(
+    request: Request[Any, Any, Any],
+    services: Given,
+    principal: Caller,
+    data: JSONBody[wire.Listen],
+    fence: Fence = None,
+) -> wire.Orders:
+    """What people ask of an agent and of its run, as soon as it is another than the agent knows; held open up to
+    `waitS` seconds. 409 `fenced`: the run is over or another's."""
+    worker_id = agent_id(principal)
+    ends = time.monotonic() + min(max(data.wait_s, 0.0), LONGEST_WAIT_S)
+    async with Departure(request.receive) as departure:
+        while True:
+            stamp = services.hub.stamp()
+            found = await services.db.read(lambda c: agents.orders(c, worker_id, fence, data))
+            rest = ends - time.monotonic()
+            if rest <= 0 or (found.directive, found.wish) != (data.directive, data.wish):
+                return found
+            await wait_for(services.hub, f"directive:{worker_id}", stamp, rest, departure)
 
 
 @post("/api/agent/v1/runs/{run_id:str}/batch", status_code=200, tags=["Agents"])

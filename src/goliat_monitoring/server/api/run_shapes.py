@@ -41,6 +41,9 @@ class RunJson(msgspec.Struct, rename="camel", kw_only=True):
     lines: int
     last_line: str | None
     done_cases: int
+    cause: str
+    flag: str
+    flag_reason: str
 
 
 class SignJson(msgspec.Struct, rename="camel", kw_only=True):
@@ -130,6 +133,9 @@ def run_json(run: RunSummary) -> RunJson:
         lines=run.line_count,
         last_line=run.last_line,
         done_cases=run.done_cases,
+        cause=run.cause,
+        flag=run.flag,
+        flag_reason=run.flag_reason,
     )
 
 

@@ -88,6 +88,14 @@ async def stop_run(
     return run_json(await services.db.read(lambda c: run_summary(c, run_id)))
 
 
+@post("/api/runs/{run_id:str}/cancel", status_code=200, tags=["Runs"])
+async def cancel_run(services: Given, principal: Caller, run_id: FromPath[str]) -> RunJson:
+    """End a run at once, with all its processes; one whose machine cannot be told is over from now on."""
+    moment = services.moment()
+    await services.db.write(lambda c: runs.cancel(c, moment, run_id, principal.id))
+    return run_json(await services.db.read(lambda c: run_summary(c, run_id)))
+
+
 @post("/api/runs/{run_id:str}/give-up", status_code=200, tags=["Runs"])
 async def give_up_run(
     services: Given, principal: Caller, run_id: FromPath[str], data: JSONBody[GiveUp | None] = None

@@ -17,7 +17,10 @@ class AssignmentBrief(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=False):
-    """An assignment. `state` is ASSIGNED while its run has not spoken; `configUrl`: where its config lies as a file."""
+    """An assignment. `state` is ASSIGNED while its run has not spoken; `configUrl`: where its config lies as a file.
+
+    `notBefore`: when it is tried again; `ask`: what a person must decide; `replaced`: others ask for what it lacks.
+    """
 
     id: str
     index: int
@@ -39,6 +42,9 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
     requirements: dict[str, Any]
     expected_total: int | None
     attempts: int
+    not_before: str | None
+    ask: str
+    replaced: bool
     run_id: str | None
     run_state: str | None
     reason: str | None
@@ -47,7 +53,10 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
 
 
 class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
-    """What every answer about a super study begins with. `masterProgress` in percent, weighted."""
+    """What every answer about a super study begins with. `masterProgress` in percent, weighted.
+
+    `retriesStopped`: why nothing of it is tried again; "" where it is.
+    """
 
     id: str
     name: str
@@ -61,6 +70,7 @@ class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
     base_config_path: str | None
     state: str
     priority: int
+    retries_stopped: str
     counts: dict[str, int]
 
 
@@ -103,6 +113,9 @@ def assignment_json(assignment: AssignmentView) -> AssignmentJson:
         requirements=assignment.requirements,
         expected_total=assignment.expected_total,
         attempts=assignment.attempts,
+        not_before=iso_or_none(assignment.not_before),
+        ask=assignment.ask,
+        replaced=assignment.replaced,
         run_id=run.id if run is not None else None,
         run_state=run.state if run is not None else None,
         reason=run.reason if run is not None else None,
@@ -130,6 +143,7 @@ def _study_fields(study: StudySummary) -> dict[str, Any]:
         "base_config_path": None,
         "state": study.state,
         "priority": study.priority,
+        "retries_stopped": study.retries_stopped,
         "counts": study.counts,
     }
 

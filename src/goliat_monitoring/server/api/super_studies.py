@@ -36,6 +36,8 @@ from goliat_monitoring.store.read.studies import (
 from goliat_monitoring.study.preview import preview
 from goliat_monitoring.wire.errors import Refused
 
+Priority = Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
+
 
 class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
     """A part of a study. Its `status` is always PENDING, whatever is sent."""
@@ -53,7 +55,7 @@ class NewStudy(StudyWish, rename="camel", kw_only=True):
     name: str
     description: str | None = None
     assignments: list[NewAssignment] | None = None
-    priority: Annotated[int, msgspec.Meta(ge=-1000, le=1000)] = 0
+    priority: Priority = 0
     requirements: list[str] = msgspec.field(default_factory=list)
 
 
@@ -90,7 +92,7 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
             requirements=demand,
         )
     )
-    return await _whole(services, study_id)
+    return await whole_study(services, study_id)
 
 
 @get("/api/super-studies", tags=["Super studies"])
@@ -109,7 +111,7 @@ async def studies_list(services: Given, name: FromQuery[str | None] = None) -> l
 @get("/api/super-studies/{study_id:str}", tags=["Super studies"])
 async def study_detail(services: Given, study_id: FromPath[str]) -> StudyAnswer:
     """A super study with its configs and assignments."""
-    return await _whole(services, study_id)
+    return await whole_study(services, study_id)
 
 
 @get("/api/super-studies/{study_id:str}/assignments", tags=["Super studies"])
@@ -146,7 +148,8 @@ async def _delete(services: Services, principal: Principal, study_id: str) -> Re
     )
 
 
-async def _whole(services: Services, study_id: str) -> StudyAnswer:
+async def whole_study(services: Services, study_id: str) -> StudyAnswer:
+    """A super study with its configs and assignments, as it is now. Raises `Refused` 404."""
     now = services.clock()
 
     def unit(c: Connection) -> tuple[StudyDetail, list[AssignmentView]]:

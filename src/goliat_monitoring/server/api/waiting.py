@@ -1,4 +1,4 @@
-"""Holding a call open until there is work, its time is over, or the one who asked is gone."""
+"""Holding a call open until something changes, its time is over, or the one who asked is gone."""
 
 import asyncio
 from contextlib import aclosing, suppress
@@ -8,7 +8,7 @@ from typing import Any, Self
 from goliat_monitoring.server.live.hub import Crowded, Hub
 from goliat_monitoring.wire.errors import Refused
 
-# Work also appears as time passes (a retry's pause, an offer after a lost lease), which no commit tells.
+# Whoever waits also looks by himself: what he waits for may be true without a commit that tells.
 LOOK_AGAIN_S = 5.0
 
 
@@ -48,8 +48,8 @@ class Departure:
             await asyncio.wait({self._task}, timeout=seconds)
 
 
-async def wait_for_work(hub: Hub, since: str, seconds: float, departure: Departure) -> None:
-    """Return when work appeared after `since`, or after at most `seconds`. Raises `Refused` when the client left: a
+async def wait_for(hub: Hub, topic: str, since: str, seconds: float, departure: Departure) -> None:
+    """Return when `topic` changed after `since`, or after at most `seconds`. Raises `Refused` when the client left: a
     grant that nobody hears of would keep the work from others.
     """
     seconds = min(seconds, LOOK_AGAIN_S)
@@ -57,7 +57,7 @@ async def wait_for_work(hub: Hub, since: str, seconds: float, departure: Departu
     async def change() -> bool:
         """False when the hub closed: the server is going down."""
         try:
-            async with aclosing(hub.subscribe({"work"}, since, pause=seconds)) as changes:
+            async with aclosing(hub.subscribe({topic}, since, pause=seconds)) as changes:
                 async for _ in changes:
                     return True
         except Crowded:

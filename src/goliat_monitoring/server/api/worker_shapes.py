@@ -55,7 +55,7 @@ class GuiStateJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class WorkerJson(msgspec.Struct, rename="camel", kw_only=True):
-    """A worker. `ambiguous`: ids of the other live workers under the same machine id."""
+    """A worker. `ambiguous`: ids of the other live workers under the same machine id. `set_aside`: names of studies."""
 
     id: str
     ip_address: str
@@ -80,6 +80,7 @@ class WorkerJson(msgspec.Struct, rename="camel", kw_only=True):
     clock_skew_s: float | None
     run_id: str | None
     ambiguous: list[str]
+    set_aside: list[str]
 
 
 class ListedWorkerJson(WorkerJson, rename="camel", kw_only=True):
@@ -129,6 +130,7 @@ def _worker_fields(worker: WorkerView) -> dict[str, Any]:
         "clock_skew_s": None if worker.clock_skew is None else worker.clock_skew / SECOND,
         "run_id": None if run is None else run.id,
         "ambiguous": worker.ambiguous,
+        "set_aside": worker.set_aside,
     }
 
 

@@ -18,7 +18,7 @@ from goliat_monitoring.server.api.worker_shapes import (
     worker_json,
 )
 from goliat_monitoring.server.context import Caller, ClientIp, Given
-from goliat_monitoring.store import workers
+from goliat_monitoring.store import retries, workers
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import newest_lines
 from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
@@ -38,10 +38,17 @@ class Register(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class Change(msgspec.Struct, rename="camel", kw_only=True):
-    """What to change. `wish`: paused and draining workers claim nothing new."""
+    """What to change. `wish`: paused and draining workers claim nothing new; a stopping one also ends its agent when
+    the run at hand is delivered."""
 
     label: str | None = None
-    wish: Literal["active", "paused", "draining"] | None = None
+    wish: Literal["active", "paused", "draining", "stopping"] | None = None
+
+
+class TakeBack(msgspec.Struct, rename="camel", kw_only=True):
+    """For which study."""
+
+    study_id: str
 
 
 @get("/api/workers", tags=["Workers"])
@@ -99,6 +106,20 @@ async def change_worker(services: Given, principal: Caller, key: FromPath[str], 
         if data.wish is not None:
             workers.set_wish(c, moment, worker_id, data.wish, principal.id)
         return get_worker(c, moment.now, worker_id)
+
+    return worker_json(await services.db.write(unit))
+
+
+@post("/api/workers/{key:str}/take-back", status_code=200, tags=["Workers"])
+async def take_back(services: Given, principal: Caller, key: FromPath[str], data: JSONBody[TakeBack]) -> WorkerJson:
+    """Give a worker that was set aside for a study work of it again; its earlier failures count no more."""
+    moment = services.moment()
+
+    def unit(c: Connection) -> WorkerView:
+        worker = the_only(find_workers(c, moment.now, key), key)
+        if not retries.lift(c, moment, data.study_id, worker.id, principal.id):
+            raise Refused(409, "this worker is not set aside", f"{worker.name} gets work of that study")
+        return get_worker(c, moment.now, worker.id)
 
     return worker_json(await services.db.write(unit))
 

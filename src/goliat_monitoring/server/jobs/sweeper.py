@@ -8,7 +8,7 @@ from functools import partial
 import structlog
 
 from goliat_monitoring.server.services import Services
-from goliat_monitoring.store import sweep
+from goliat_monitoring.store import stalls, sweep
 from goliat_monitoring.store.log import window
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -17,6 +17,8 @@ log = structlog.get_logger()
 
 # The two clocks may drift apart by this much between two sweeps, seconds. More is a jump, or the machine slept.
 JUMP_S = 10.0
+# A stall lasts for minutes: no need to look each time.
+LOOK_AFTER_S = 15.0
 
 
 class Sweeper:
@@ -40,6 +42,7 @@ class Sweeper:
     async def _run(self) -> None:
         interval = self._services.settings.sweep_interval_s
         wall, steady = self._services.clock(), time.monotonic()
+        looked = steady
         while True:
             await asyncio.sleep(interval)
             drift = (self._services.clock() - wall) / SECOND - (time.monotonic() - steady)
@@ -50,6 +53,9 @@ class Sweeper:
             try:
                 await self._release()
                 await self._services.db.write(partial(sweep.sweep, moment=self._services.moment()))
+                if time.monotonic() - looked >= LOOK_AFTER_S:
+                    looked = time.monotonic()
+                    await self._services.db.write(partial(stalls.look_after, moment=self._services.moment()))
             except Refused as refusal:
                 log.warning("sweep put off", reason=refusal.error)
             except Exception as problem:

@@ -14,7 +14,12 @@ ADVICE = {
     "Run the agent on each of them: it gives every machine an identity of its own.",
     "clock_off": "This machine's clock is off by {skew}. Times of its lines are its own. Set its clock.",
     "disk_low": "This machine's disk is nearly full. Free space, or results may be delayed.",
-    "stalled": "No sign of the study for half an hour: the solver may run long, or wait for a licence.",
+    "stalled": "No sign of the study for half an hour, and its machine was not seen to compute. Look at its log; stop "
+    "the run if it hangs, and its missing simulations are computed again.",
+    "waiting_for_licence": "The solver starts again and again without progress. Most often no licence is free: it goes "
+    "on by itself when one is. If it does not, look at the licence server and at the log.",
+    "set_aside": "Several runs of a study failed on this machine, so it gets no more of that study. Take it back when "
+    "its trouble is found: goliat-monitoring worker take-back WORKER STUDY",
     "silent_claim": "The assignment was claimed and nothing was heard since. GOLIAT may never have started.",
 }
 
@@ -25,8 +30,7 @@ def run_flags(run: RunSummary, now: int) -> list[str]:
         return []
     if run.state == "claimed":
         return ["silent_claim"] if now - run.claimed_at > timing.FIRST_SIGN else []
-    life = run.last_life_at or run.first_sign_at or run.claimed_at
-    return ["stalled"] if now - life > timing.STALLED else []
+    return [run.flag] if run.flag else []
 
 
 def worker_flags(worker: WorkerView, now: int) -> list[str]:
@@ -36,6 +40,8 @@ def worker_flags(worker: WorkerView, now: int) -> list[str]:
         found.append("ambiguous_identity")
     if worker.clock_skew is not None and abs(worker.clock_skew) > CLOCK_OFF:
         found.append("clock_off")
+    if worker.set_aside:
+        found.append("set_aside")
     return found + [note for note in worker.notes if note not in found]
 
 

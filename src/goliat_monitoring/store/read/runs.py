@@ -58,6 +58,9 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     last_line: str | None
     last_line_sender_at: int | None
     done_cases: int
+    cause: str
+    flag: str
+    flag_reason: str
 
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True):

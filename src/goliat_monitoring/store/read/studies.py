@@ -30,6 +30,7 @@ class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
     priority: int
     paused: bool
     cancelled: bool
+    retries_stopped: str
     counts: dict[str, int]
     total: int
     completed: int
@@ -63,6 +64,8 @@ class AssignmentView(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int
     memory_errors: int
     not_before: int | None
+    ask: str
+    replaced: bool
     started_at: int | None
     completed_at: int | None
     created_at: int
@@ -196,7 +199,8 @@ def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tupl
                 func.sum(assignments.c.weight).label("weight"),
                 func.sum(assignments.c.done_weight).label("done"),
             )
-            .where(assignments.c.super_study_id.in_(chunk))
+            # What was split again is counted with the assignments that took it over.
+            .where(assignments.c.super_study_id.in_(chunk), assignments.c.replaced_at.is_(None))
             .group_by(assignments.c.super_study_id, assignments.c.state)
         )
         for row in connection.execute(grouped):
@@ -247,6 +251,7 @@ def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> 
         priority=row.priority,
         paused=row.paused,
         cancelled=row.cancelled,
+        retries_stopped=row.retries_stopped,
         counts=counts,
         total=total,
         completed=completed,
@@ -294,6 +299,8 @@ def _views(
                 attempts=row.attempts,
                 memory_errors=row.memory_errors,
                 not_before=row.not_before,
+                ask=row.ask,
+                replaced=row.replaced_at is not None,
                 started_at=row.started_at,
                 completed_at=row.completed_at,
                 created_at=row.created_at,

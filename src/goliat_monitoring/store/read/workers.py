@@ -18,6 +18,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` and `presence` are derived at the time of the query. `run`: its newest live run, else its newest.
     `ambiguous`: ids of the other live workers under the same machine id; then nobody knows which of them speaks.
+    `set_aside`: names of the studies of which it gets nothing more, because its runs of them failed.
     `clock_skew`: its clock minus the server's, microseconds.
     """
 
@@ -39,6 +40,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     presence: str
     run: RunSummary | None
     ambiguous: list[str]
+    set_aside: list[str]
 
 
 def list_workers(connection: Connection, now: int, *, with_removed: bool = False) -> list[WorkerView]:
@@ -46,12 +48,13 @@ def list_workers(connection: Connection, now: int, *, with_removed: bool = False
     query = select(workers).order_by(workers.c.last_seen.desc(), workers.c.id.desc())
     rows = connection.execute(query).all()
     newest = newest_per_worker(connection)
+    aside = _set_aside(connection)
     live_by_machine: dict[str, list[str]] = {}
     for row in rows:
         if row.machine_id and row.wish != "removed" and presence(row.kind, row.last_seen, now) == "online":
             live_by_machine.setdefault(row.machine_id, []).append(row.id)
     return [
-        _view(row, newest.get(row.id), now, live_by_machine.get(row.machine_id or "", []))
+        _view(row, newest.get(row.id), now, live_by_machine.get(row.machine_id or "", []), aside.get(row.id, []))
         for row in rows
         if with_removed or row.wish != "removed"
     ]
@@ -86,7 +89,9 @@ def _nearness(worker: WorkerView) -> tuple[int, int, int]:
     return (present, -claimed, -worker.last_seen)
 
 
-def _view(row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike: list[str]) -> WorkerView:
+def _view(
+    row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike: list[str], aside: list[str]
+) -> WorkerView:
     last = None if run is None else RunState(run.state)
     live = last is not None and not last.terminal
     return WorkerView(
@@ -108,4 +113,18 @@ def _view(row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike:
         presence=presence(row.kind, row.last_seen, now),
         run=run,
         ambiguous=[other for other in alike if other != row.id] if row.id in alike else [],
+        set_aside=aside,
     )
+
+
+def _set_aside(connection: Connection) -> dict[str, list[str]]:
+    table, studies = tables.set_aside, tables.super_studies
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(
+        select(table.c.worker_id, studies.c.name)
+        .join(studies, studies.c.id == table.c.super_study_id)
+        .where(table.c.lifted_at.is_(None))
+        .order_by(table.c.at)
+    ):
+        found.setdefault(row.worker_id, []).append(row.name)
+    return found

@@ -1,0 +1,194 @@
+"""`goliat-monitoring study ...`: what a person does with a study in the queue."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from goliat_monitoring.cli import show
+from goliat_monitoring.cli.client import Client
+from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
+from goliat_monitoring.cli.study import StudyArgument, find
+from goliat_monitoring.wire.errors import Refused
+
+app = typer.Typer()
+IndexArgument = Annotated[int, typer.Argument(help="Index of an assignment.", min=0)]
+SplitsOption = Annotated[int | None, typer.Option("--num-splits", min=1, help="At least so many assignments.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", min=1, help="Balanced for so many equal workers.")]
+PreviewOption = Annotated[bool, typer.Option("--preview", help="Show what it would be; change nothing.")]
+
+
+@app.command()
+def pause(
+    study: StudyArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Give out nothing more of it; what runs goes on."""
+    _act(server, token, study, as_json, "pause", lambda it: f"{it['name']} is paused.")
+
+
+@app.command()
+def resume(
+    study: StudyArgument, server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False
+) -> None:
+    """Give out its assignments again, also where its retries had been stopped."""
+    _act(server, token, study, as_json, "resume", lambda it: f"{it['name']} goes on.")
+
+
+@app.command()
+def cancel(
+    study: StudyArgument,
+    index: Annotated[int | None, typer.Option("--assignment", help="Only the one with this index.", min=0)] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """End all work on it for good, or on one assignment; results stay."""
+    if index is None:
+        _act(server, token, study, as_json, "cancel", lambda it: f"{it['name']} is cancelled.")
+        return
+    with client(server, token) as api:
+        part = _assignment(api, study, index)
+        answer = api.post(f"/api/assignments/{quote(part['id'])}/cancel")
+    _tell(answer, f"Assignment {index} of {study} is cancelled, or will be when its machine has ended it.", as_json)
+
+
+@app.command()
+def retry(
+    study: StudyArgument,
+    index: Annotated[int | None, typer.Option("--assignment", help="Only the one with this index.", min=0)] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Queue what failed again; of each assignment only the missing simulations are computed."""
+    if index is None:
+        _act(server, token, study, as_json, "retry", lambda it: f"What failed of {it['name']} waits again.")
+        return
+    with client(server, token) as api:
+        part = _assignment(api, study, index)
+        answer = api.post(f"/api/assignments/{quote(part['id'])}/retry")
+    _tell(answer, f"Assignment {index} of {study} waits again.", as_json)
+
+
+@app.command()
+def priority(
+    study: StudyArgument,
+    value: Annotated[int, typer.Argument(help="Higher is given out first.", min=-1000, max=1000)],
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Change its priority, also while it runs."""
+    with client(server, token) as api:
+        answer = api.patch(f"/api/super-studies/{quote(find(api, study)['id'])}", {"priority": value})
+    _tell(answer, f"{study} has priority {value}.", as_json)
+
+
+@app.command("split-again")
+def split_again(
+    study: StudyArgument,
+    num_splits: SplitsOption = None,
+    workers: WorkersOption = None,
+    preview: PreviewOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Cut what waits into other assignments."""
+    body = {"numSplits": num_splits, "workers": workers, "preview": preview}
+    with client(server, token) as api:
+        answer = api.post(f"/api/super-studies/{quote(find(api, study)['id'])}/split-again", body)
+    if as_json:
+        show.as_json(answer)
+        return
+    replaced = ", ".join(map(str, answer["replaced"]))
+    show.console.print(f"In the place of {replaced}{', if asked without --preview' if preview else ''}:", markup=False)
+    _parts(answer)
+
+
+@app.command()
+def missing(
+    study: StudyArgument,
+    name: Annotated[str, typer.Option("--name", "-n", help="Name of the new study.")],
+    num_splits: SplitsOption = None,
+    workers: WorkersOption = None,
+    preview: PreviewOption = False,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Create a study from what is missing of it: of assignments that failed or were cancelled."""
+    body = {"name": name, "numSplits": num_splits, "workers": workers, "preview": preview}
+    with client(server, token) as api:
+        answer = api.post(f"/api/super-studies/{quote(find(api, study)['id'])}/missing", body)
+    if as_json:
+        show.as_json(answer)
+        return
+    show.console.print(f"{name}{' would have' if preview else ' has'}:", markup=False)
+    _parts(answer)
+
+
+@app.command()
+def why(
+    study: StudyArgument,
+    index: IndexArgument,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Why an assignment is not running: every rule, and every worker."""
+    with client(server, token) as api:
+        answer = api.get(f"/api/assignments/{quote(_assignment(api, study, index)['id'])}/why")
+    if as_json:
+        show.as_json(answer)
+        return
+    show.console.print(answer["answer"], markup=False)
+    show.table(
+        ("", "Rule", "Says"),
+        (("yes" if it["ok"] else "no", it["rule"].replace("_", " "), it["text"]) for it in answer["rules"]),
+        "",
+    )
+    show.table(
+        ("Worker", "", "Why not"),
+        (
+            (
+                it["name"],
+                "yes" if it["ok"] else "no",
+                " ".join(verdict["text"] for verdict in it["verdicts"] if not verdict["ok"]),
+            )
+            for it in answer["workers"]
+        ),
+        "No workers.",
+    )
+
+
+def _act(
+    server: str, token: str, study: str, as_json: bool, action: str, says: Callable[[dict[str, Any]], str]
+) -> None:
+    with client(server, token) as api:
+        answer = api.post(f"/api/super-studies/{quote(find(api, study)['id'])}/{action}")
+    _tell(answer, says(answer), as_json)
+
+
+def _tell(answer: dict[str, Any], text: str, as_json: bool) -> None:
+    if as_json:
+        show.as_json(answer)
+    else:
+        show.console.print(text, markup=False)
+
+
+def _assignment(api: Client, study: str, index: int) -> dict[str, Any]:
+    found: list[dict[str, Any]] = find(api, study)["assignments"]
+    for one in found:
+        if one["index"] == index:
+            return one
+    raise Refused(404, f"{study} has no assignment {index}", f"it has 0 to {len(found) - 1}")
+
+
+def _parts(answer: dict[str, Any]) -> None:
+    show.table(
+        ("#", "Simulations", "Asks for"),
+        ((it["index"], it["simulations"], it["label"]) for it in answer["assignments"]),
+        "Nothing.",
+    )

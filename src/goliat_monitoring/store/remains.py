@@ -1,0 +1,208 @@
+"""What remains of a study: cut again into other assignments, or made into a study of its own. Nothing is computed
+twice, nothing is forgotten: each missing case is asked for once, checked before anything is written."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, Row, select, update
+
+from goliat_monitoring.fleet.states import AssignmentState
+from goliat_monitoring.store import actions, assignments, studies, tables
+from goliat_monitoring.store.events import record
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.queue import requirements_of
+from goliat_monitoring.study.balance import Share, balanced_shares, cut_shares
+from goliat_monitoring.study.cases import enumerate_cases
+from goliat_monitoring.study.extends import ConfigProblem
+from goliat_monitoring.study.missing import exact_parts
+from goliat_monitoring.study.requirements import Requirements
+from goliat_monitoring.study.space import label, space_of
+from goliat_monitoring.study.split import MAX_PARTS
+from goliat_monitoring.wire.errors import Refused
+
+parts, cases = tables.assignments, tables.cases
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """One assignment of which something is missing: `missing` are the keys of its cases, `seen` says what it was."""
+
+    id: str
+    index: int
+    config: dict[str, Any]
+    requirements: Requirements
+    missing: frozenset[str]
+    seen: tuple[str, int, int]
+
+
+class Cut(NamedTuple):
+    """New assignments for what remains. `configs`: with their requirements; `labels`: in words; `keys`: the cases that
+    each asks for."""
+
+    configs: list[tuple[dict[str, Any], Requirements]]
+    labels: list[str]
+    keys: list[frozenset[str]]
+
+
+def pending(connection: Connection, study_id: str) -> list[Remainder]:
+    """What waits in a study. Raises `Refused` 404, or 409 where nothing waits or its cases are not known."""
+    row = actions.study_row(connection, study_id)
+    if row.cancelled:
+        raise Refused(409, "the super study is cancelled", "create a study from what is missing of it")
+    found = _remainders(connection, study_id, [AssignmentState.PENDING])
+    if not found:
+        raise Refused(409, "nothing waits", f"{row.name} has no pending assignment with a missing simulation")
+    return found
+
+
+def failed(connection: Connection, study_id: str) -> list[Remainder]:
+    """What nobody will compute unless asked: of assignments that failed or were cancelled.
+
+    Raises `Refused` 404, or 409 where nothing is missing or its cases are not known.
+    """
+    row = actions.study_row(connection, study_id)
+    found = _remainders(connection, study_id, [AssignmentState.FAILED, AssignmentState.CANCELLED])
+    if not found:
+        raise Refused(
+            409, "nothing is missing", f"no failed or cancelled assignment of {row.name} lacks a simulation"
+        )  # fmt: skip
+    return found
+
+
+def cut(remainders: Sequence[Remainder], number: int | None = None, workers: int | None = None) -> Cut:
+    """Configs for what remains: in at least `number` parts, or balanced for so many equal `workers`, else as few as
+    can be. Takes seconds for the largest studies: not for the event loop.
+
+    Raises `Refused` 400 for a number that cannot be, or where the parts do not cover what is missing.
+    """
+    for name, value in (("numSplits", number), ("workers", workers)):
+        if value is not None and not 1 <= value <= MAX_PARTS:
+            raise Refused(400, f"bad {name}", f"it must lie between 1 and {MAX_PARTS}")
+    try:
+        shares, demands, blocks = _shares(remainders)
+        if number is not None:
+            shares = cut_shares(shares, number)
+        elif workers is not None:
+            shares, _ = balanced_shares(shares, workers, MAX_PARTS)
+        if len(shares) > MAX_PARTS:
+            raise Refused(400, "too many assignments", f"{len(shares)}, of at most {MAX_PARTS}")
+        configs = [share.space.config_of(share.part) for share in shares]
+        keys = [frozenset(case.key for case in enumerate_cases(config)) for config in configs]
+    except ConfigProblem as problem:
+        raise Refused(400, "the config cannot be used", str(problem)) from None
+    if Counter(key for own in keys for key in own) != blocks:
+        raise Refused(400, "what remains cannot be cut", "its parts would not cover each missing simulation once")
+    labels = [label(share.part, share.space.whole) for share in shares]
+    demand = [demands[id(share.space)] for share in shares]
+    return Cut(list(zip(configs, demand, strict=True)), labels, keys)
+
+
+def replace(
+    connection: Connection, moment: Moment, study_id: str, remainders: Sequence[Remainder], made: Cut, actor: str
+) -> list[int]:
+    """Put the new assignments in the place of those that wait. Returns their indices.
+
+    The old ones stay, as CANCELLED, with the runs and cases they have. Raises `Refused` 409 where one of them was
+    claimed since they were read.
+    """
+    now = {row.id: row for row in _rows(connection, study_id)}
+    if any(it.id not in now or _seen(now[it.id]) != it.seen for it in remainders):
+        raise Refused(409, "the study went on meanwhile", "some of what waited was claimed; ask again")
+    old = [now[it.id] for it in remainders]
+    assignments.settle_all(connection, moment, old, AssignmentState.CANCELLED, actor=actor, replaced=True)
+    moved = frozenset[str]().union(*made.keys)
+    for it in remainders:
+        own = cases.c.assignment_id == it.id
+        keys = connection.execute(select(cases.c.case_key).where(own)).scalars().all()
+        gone = [key for key in keys if key in moved]
+        for start in range(0, len(gone), 500):
+            connection.execute(
+                update(cases).where(own, cases.c.case_key.in_(gone[start : start + 500])).values(state="moved")
+            )
+        kept = sum(connection.execute(select(cases.c.weight).where(own, cases.c.state == "done")).scalars())
+        connection.execute(update(parts).where(parts.c.id == it.id).values(weight=kept, done_weight=kept))
+    indices = studies.add(connection, moment, study_id, made.configs)
+    record(
+        connection, moment.now, "study_split_again", actor=actor, super_study_id=study_id,
+        replaced=[it.index for it in remainders], made=indices,
+    )  # fmt: skip
+    return indices
+
+
+def create_from(
+    connection: Connection, moment: Moment, study_id: str, name: str, made: Cut, actor: str, description: str = ""
+) -> str:
+    """A new study of what is missing of another. Returns its id. Raises `Refused` as `studies.create`."""
+    row = actions.study_row(connection, study_id)
+    return studies.create(
+        connection,
+        moment,
+        name=name,
+        description=description or f"What was missing of {row.name}",
+        base_config=msgspec.json.decode(row.base_config),
+        split_configs=[config for config, _ in made.configs],
+        actor=actor,
+        split={"missingOf": row.name},
+        priority=row.priority,
+        requirements=[demand for _, demand in made.configs],
+    )
+
+
+def _shares(remainders: Sequence[Remainder]) -> tuple[list[Share], dict[int, Requirements], Counter[str]]:
+    """Parts of each assignment's own config, what each demands, and the cases that all of them ask for."""
+    shares: list[Share] = []
+    demands: dict[int, Requirements] = {}
+    wanted: Counter[str] = Counter()
+    for it in remainders:
+        space = space_of(it.config)
+        own = exact_parts(space, it.missing)
+        demands[id(space)] = it.requirements
+        shares += [Share(space, part) for part in own]
+        asked = {case.key for part in own for case in enumerate_cases(space.config_of(part))}
+        if not it.missing <= asked:
+            raise ConfigProblem(f"Assignment {it.index}: some of its missing simulations are not in its config.")
+        wanted.update(asked)
+    return shares, demands, wanted
+
+
+def _remainders(connection: Connection, study_id: str, states: Sequence[AssignmentState]) -> list[Remainder]:
+    found = []
+    for row in _rows(connection, study_id):
+        if row.state not in states:
+            continue
+        known = connection.execute(
+            select(cases.c.case_key, cases.c.state).where(cases.c.assignment_id == row.id)
+        ).all()  # fmt: skip
+        if not known:
+            raise Refused(
+                409, f"the simulations of assignment {row.place} are not known", "its config extends another one that "
+                "only the machine has",
+            )  # fmt: skip
+        missing = frozenset(it.case_key for it in known if it.state not in ("done", "moved"))
+        if missing:
+            found.append(
+                Remainder(
+                    row.id,
+                    row.place,
+                    msgspec.json.decode(row.config),
+                    requirements_of(row.requirements),
+                    missing,
+                    _seen(row),
+                )
+            )
+    return found
+
+
+def _rows(connection: Connection, study_id: str) -> Sequence[Any]:
+    return connection.execute(
+        select(parts.c.index.label("place"), *(column for column in parts.c if column.name != "index"))
+        .where(parts.c.super_study_id == study_id, parts.c.replaced_at.is_(None))
+        .order_by(parts.c.index)
+    ).all()
+
+
+def _seen(row: Row[Any]) -> tuple[str, int, int]:
+    return row.state, row.attempts, row.updated_at

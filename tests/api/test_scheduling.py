@@ -1,0 +1,216 @@
+"""The queue over HTTP: calls that are held open, what people ask, and why something waits."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.clock import SECOND
+from tests.support.app import AgentCalls, App
+from tests.support.studies import CONFIG, new_study
+
+WithApp = Callable[..., None]
+WIDE: dict[str, Any] = {**CONFIG, "phantoms": ["thelonious", "duke"], "frequencies_mhz": [700, 900]}
+# The promise is 100 ms; a busy test machine gets the rest.
+SOON_S = 1.5
+
+
+async def held(agent: AgentCalls) -> "asyncio.Task[wire.Claimed]":
+    """A claim that waits."""
+    waiting = asyncio.create_task(agent.claim(wait_s=20))
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    return waiting
+
+
+async def listen(agent: AgentCalls, wait_s: float = 20, **known: str) -> Any:
+    """What is asked of the agent, when it is another than it knows."""
+    run_id = agent.job.run_id if agent.job else None
+    return await agent.call("POST", "orders", wire.Listen(agent.session_id, run_id, wait_s=wait_s, **known))  # type: ignore[arg-type]
+
+
+def test_a_waiting_claim_is_answered_when_a_study_goes_on(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study()
+        paused = await app.post(f"/api/super-studies/{study['id']}/pause", None)
+        assert paused["state"] == "paused"
+        waiting = await held(await app.agent())
+        began = time.monotonic()
+        await app.post(f"/api/super-studies/{study['id']}/resume", None)
+        assert (await waiting).job is not None
+        assert time.monotonic() - began < SOON_S
+
+    with_app(test)
+
+
+def test_a_waiting_claim_is_answered_when_a_pause_ends_by_itself(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study()
+        agent = await app.agent()
+        await agent.claim()
+        assert agent.job is not None
+        await agent.send(0, wire.MessageItem(app.clock.now, {"type": "memory_error", "message": "bad allocation"}))
+        end = wire.End("exited", 42, app.clock.now, "s1", 1)
+        assert (await agent.call("POST", f"runs/{agent.job.run_id}/end", end)).json()["state"] == "memory_error"
+        # The pause of 30 s ends in half a second, and no commit tells of it.
+        app.clock.now += round(29.5 * SECOND)
+        agent.job = None
+        waiting = await held(agent)
+        began = time.monotonic()
+        app.clock.now += SECOND
+        job = (await waiting).job
+        assert job is not None
+        assert job.attempt == 2
+        assert time.monotonic() - began < SOON_S
+
+    with_app(test)
+
+
+def test_orders_are_told_at_once(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study()
+        agent = await app.agent()
+        job = (await agent.claim()).job
+        assert job is not None
+        assert (await listen(agent, 0)).json()["directive"] == "continue"
+        waiting = asyncio.create_task(listen(agent))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        began = time.monotonic()
+        await app.post(f"/api/runs/{job.run_id}/cancel", None)
+        assert (await waiting).json()["directive"] == "kill"
+        # What it knows is not told again; that the run is over is.
+        waiting = asyncio.create_task(listen(agent, directive="kill"))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        await app.post(f"/api/runs/{job.run_id}/give-up", {})
+        answer = await waiting
+        assert (answer.status_code, answer.json()["fenced"]) == (409, True)
+        assert time.monotonic() - began < 2 * SOON_S
+        agent.job = None
+        waiting = asyncio.create_task(listen(agent))
+        await asyncio.sleep(0.3)
+        patched = await app.http.patch(f"/api/workers/{agent.worker_id}", json={"wish": "stopping"})
+        assert patched.json()["state"] == "draining"
+        assert (await waiting).json()["wish"] == "stopping"
+
+    with_app(test)
+
+
+def test_orders_are_for_the_runs_own_agent(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study()
+        one, two = await app.agent("one"), await app.agent("two")
+        await one.claim()
+        two.job = one.job
+        answer = await listen(two, 0)
+        assert (answer.status_code, answer.json()["fenced"]) == (409, True)
+
+    with_app(test)
+
+
+def test_cancel_a_study_and_ask_why(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study(parts=3)
+        agent = await app.agent()
+        job = (await agent.claim()).job
+        assert job is not None
+        parts = [part["id"] for part in study["assignments"]]
+        why = await app.get(f"/api/assignments/{parts[0]}/why")
+        assert why["answer"] == "It is claimed on gpu-1."
+        why = await app.get(f"/api/assignments/{parts[2]}/why")
+        assert why["answer"] == "Every worker that may have it is busy or not heard."
+        assert {it["rule"]: it["ok"] for it in why["rules"]}["order"] is False
+        assert [verdict["rule"] for verdict in why["workers"][0]["verdicts"] if not verdict["ok"]] == ["busy"]
+        cancelled = await app.post(f"/api/assignments/{parts[2]}/cancel", None)
+        assert cancelled["state"] == "CANCELLED"
+        answer = await app.post(f"/api/super-studies/{study['id']}/cancel", None)
+        assert answer["state"] == "cancelled"
+        assert [part["state"] for part in answer["assignments"]] == ["ASSIGNED", "CANCELLED", "CANCELLED"]
+        assert (await agent.call("POST", f"runs/{job.run_id}/end", wire.End("killed", None, app.clock.now, "s1", 0))
+                ).json()["state"] == "cancelled"  # fmt: skip
+        again = await app.http.post(f"/api/super-studies/{study['id']}/resume")
+        assert again.status_code == 409
+        assert "study missing" in again.json()["details"]
+        for path in ("/api/super-studies/x/pause", "/api/assignments/x/cancel", "/api/runs/x/cancel"):
+            assert (await app.http.post(path)).status_code == 404
+        assert (await app.http.get("/api/assignments/x/why")).status_code == 404
+
+    with_app(test)
+
+
+def test_priority_changes_while_a_study_waits(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study("first")
+        app.clock.now += SECOND
+        second = await app.study("second")
+        answer = await app.http.patch(f"/api/super-studies/{second['id']}", json={"priority": 7})
+        assert answer.json()["priority"] == 7
+        job = (await (await app.agent()).claim()).job
+        assert job is not None
+        assert job.study_name == "second"
+        assert (await app.http.patch(f"/api/super-studies/{second['id']}", json={"priority": 9999})).status_code == 400
+
+    with_app(test)
+
+
+def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.post("/api/super-studies", new_study("wide", 1, WIDE))
+        path = f"/api/super-studies/{study['id']}"
+        shown = await app.post(f"{path}/split-again", {"numSplits": 4, "preview": True})
+        assert [part["simulations"] for part in shown["assignments"]] == [2, 2, 2, 2]
+        assert [part["index"] for part in shown["assignments"]] == [None] * 4
+        done = await app.post(f"{path}/split-again", {"numSplits": 4})
+        assert (done["replaced"], [part["index"] for part in done["assignments"]]) == ([0], [1, 2, 3, 4])
+        whole = await app.get(path)
+        assert [part["replaced"] for part in whole["assignments"]] == [True, False, False, False, False]
+        assert (whole["totalAssignments"], whole["state"]) == (4, "waiting")
+        assert (await app.http.post(f"{path}/split-again", json={"numSplits": 0})).status_code == 400
+        await app.post(f"{path}/cancel", None)
+        made = await app.post(f"{path}/missing", {"name": "rest", "workers": 2})
+        assert sum(part["simulations"] for part in made["assignments"]) == 8
+        assert made["study"]["split"] == {"missingOf": "wide"}
+        taken = await app.http.post(f"{path}/missing", json={"name": "rest"})
+        assert (taken.status_code, taken.json()["free"]) == (409, "rest-2")
+
+    with_app(test)
+
+
+def test_a_worker_that_was_set_aside_is_taken_back(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study(parts=4)
+        agent = await app.agent()
+        for number in range(3):
+            job = (await agent.claim()).job
+            assert job is not None
+            await agent.send(0, agent.line(f"broken {'xyz'[number]}", "error"))
+            end = wire.End("exited", 1, app.clock.now, "s1", 1)
+            assert (await agent.call("POST", f"runs/{job.run_id}/end", end)).json()["state"] == "failed"
+        assert (await agent.claim()).job is None
+        worker = (await app.get(f"/api/workers/{agent.worker_id}"))["worker"]
+        assert worker["setAside"] == ["study"]
+        path = f"/api/workers/{agent.worker_id}/take-back"
+        back = await app.post(path, {"studyId": study["id"]})
+        assert back["setAside"] == []
+        assert (await app.http.post(path, json={"studyId": study["id"]})).status_code == 409
+        assert (await agent.claim()).job is not None
+        retried = await app.post(f"/api/super-studies/{study['id']}/retry", None)
+        assert [part["state"] for part in retried["assignments"]] == ["PENDING"] * 3 + ["ASSIGNED"]
+
+    with_app(test)
+
+
+def test_the_bare_client_keeps_claiming_by_number(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        body = {**new_study("bare", 2, WIDE), "requirements": ["vram>=80"]}
+        study = await app.post("/api/super-studies", body)
+        part = study["assignments"][1]["id"]
+        claimed = await app.post(f"/api/assignments/{part}/claim", {"machineId": "10.0.0.9"})
+        assert claimed["splitConfig"] == WIDE
+        assert claimed["state"] == "ASSIGNED"
+        # Work that it was not named waits for a machine that fits.
+        assert (await app.http.get("/api/assignment", params={"machineId": "10.0.0.8"})).status_code == 204
+
+    with_app(test)
