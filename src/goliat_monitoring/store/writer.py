@@ -136,7 +136,7 @@ class Writer:
                         return
                     self._wake.wait()
                 waiting, closing = len(self._waiting), self._closed
-            if BUSY <= size and waiting < size and not closing:
+            if size >= BUSY and waiting < size and not closing:
                 # Many send at once: most of those of the last group are about to send again.
                 time.sleep(GATHER_S)
             with self._wake:

@@ -14,9 +14,10 @@ def api_routes() -> list[HTTPRouteHandler]:
         heartbeat,
         results,
         runs,
+        samples,
         super_studies,
         workers,
     )
 
-    modules = (agents, assignments, events, gui, health, heartbeat, results, runs, super_studies, workers)
+    modules = (agents, assignments, events, gui, health, heartbeat, results, runs, samples, super_studies, workers)
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]
