@@ -12,8 +12,12 @@ from goliat_monitoring.server.context import DEPENDENCIES
 from goliat_monitoring.server.docs import docs_config
 from goliat_monitoring.server.edge import Edge
 from goliat_monitoring.server.errors import answer_problem
+from goliat_monitoring.server.jobs.repeating import Repeating
+from goliat_monitoring.server.jobs.retention import Retention
 from goliat_monitoring.server.jobs.sweeper import Sweeper
+from goliat_monitoring.server.jobs.watch import Watch
 from goliat_monitoring.server.live.routes import live_routes
+from goliat_monitoring.server.metrics import Metered
 from goliat_monitoring.server.pages.routes import page_routes
 from goliat_monitoring.server.services import Clock, Services, wall_clock
 from goliat_monitoring.server.settings import Settings
@@ -22,10 +26,10 @@ from goliat_monitoring.server.settings import Settings
 def create_app(settings: Settings, clock: Clock = wall_clock, *, sweeping: bool = True) -> Edge:
     """The whole application. It opens its database at the lifespan's start and closes it at its end.
 
-    `clock`: UTC microseconds. `sweeping=False` leaves it to the caller to sweep (tests with a clock of their own).
+    `clock`: UTC microseconds. `sweeping=False` leaves its jobs to the caller (tests with a clock of their own).
     """
     services = Services(settings, clock)
-    return Edge(litestar_app(services, sweeping=sweeping), services)
+    return Metered(litestar_app(services, sweeping=sweeping), services)
 
 
 def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
@@ -34,14 +38,14 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         services.open()
-        sweeper = Sweeper(services) if sweeping else None
+        jobs = jobs_of(services) if sweeping else []
         try:
-            if sweeper is not None:
-                sweeper.start()
+            for job in jobs:
+                job.start()
             yield
         finally:
-            if sweeper is not None:
-                await sweeper.stop()
+            for job in jobs:
+                await job.stop()
             services.close()
 
     return Litestar(
@@ -55,3 +59,13 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
         logging_config=None,
         debug=False,
     )
+
+
+def jobs_of(services: Services) -> list[Sweeper | Repeating]:
+    """What goes on beside the answering of requests."""
+    settings = services.settings
+    return [
+        Sweeper(services),
+        Repeating("retention", settings.retention_interval_s, Retention(services).work),
+        Repeating("watch", settings.watch_interval_s, Watch(services).work),
+    ]

@@ -107,6 +107,9 @@ def delete_study(connection: Connection, moment: Moment, study_id: str, actor: s
         (tables.unattributed_uploads, tables.unattributed_uploads.c.assignment_id.in_(of_study)),
     ):
         keys.extend(connection.execute(select(table.c.storage_key).where(owner)).scalars())
+    moved = tables.log_chunks.c
+    logs = select(moved.storage_key).where(moved.run_id.in_(run_ids), moved.storage_key.is_not(None)).distinct()
+    keys.extend(connection.execute(logs).scalars())
     connection.execute(delete(studies).where(studies.c.id == study_id))
     record(connection, moment.now, "study_deleted", actor=actor, super_study_id=study_id, name=row.name)
     touch(connection, "studies", "fleet", f"study:{study_id}")

@@ -15,9 +15,23 @@ def api_routes() -> list[HTTPRouteHandler]:
         results,
         runs,
         samples,
+        server,
         super_studies,
         workers,
     )
 
-    modules = (agents, assignments, events, gui, health, heartbeat, results, runs, samples, super_studies, workers)
+    modules = (
+        agents,
+        assignments,
+        events,
+        gui,
+        health,
+        heartbeat,
+        results,
+        runs,
+        samples,
+        server,
+        super_studies,
+        workers,
+    )
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]
