@@ -27,9 +27,10 @@ def kill_again_and_again(start: Start, folder: Path, **options: object) -> None:
         server.kill()
         server.start()
     time.sleep(0.5)
-    for sender in (*bare, *agents):
-        sender.stop()
+    for one in bare:
+        one.stop()
     for agent in agents:
+        agent.stop()
         assert agent.delivered()
     with server.client() as http:
         for one in bare:

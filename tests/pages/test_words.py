@@ -1,6 +1,8 @@
 """Words, numbers and the sentence of the overview."""
 
 import asyncio
+import itertools
+import time
 
 import pytest
 
@@ -123,5 +125,37 @@ def test_a_fragment_is_rendered_once_for_all_until_something_changes() -> None:
         for number in range(600):
             await fragments.get(hub, str(number), ("fleet",), make)
         assert len(fragments._texts) <= 256
+
+    asyncio.run(main())
+
+
+def test_a_fragment_is_rendered_four_times_a_second_at_most_however_many_look_and_nobody_is_left_behind() -> None:
+    async def main() -> None:
+        hub, fragments, made = Hub(), Fragments(), []
+        state = 0
+
+        async def make() -> tuple[str, str]:
+            made.append(time.monotonic())
+            return "title", str(state)
+
+        async def viewer(seen: list[str]) -> None:
+            # Told of every change, as if each were an event that reached it at once.
+            while time.monotonic() < ends:
+                seen.append((await fragments.get(hub, "k", ("fleet",), make))[1])
+                await asyncio.sleep(0.01)
+            seen.append((await fragments.get(hub, "k", ("fleet",), make))[1])
+
+        ends = time.monotonic() + 1.2
+        views: list[list[str]] = [[] for _ in range(40)]
+        viewers = [asyncio.create_task(viewer(seen)) for seen in views]
+        while time.monotonic() < ends - 0.1:
+            state += 1
+            hub.publish(frozenset({"fleet"}))
+            await asyncio.sleep(0.005)
+        await asyncio.gather(*viewers)
+        pauses = [later - earlier for earlier, later in itertools.pairwise(made)]
+        assert min(pauses) >= 0.24
+        assert len(made) >= 4
+        assert {seen[-1] for seen in views} == {str(state)}
 
     asyncio.run(main())

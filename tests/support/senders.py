@@ -161,7 +161,7 @@ def run_of(http: httpx.Client, machine: str) -> str:
 def wait_for_numbers(http: httpx.Client, run_id: str, seconds: float = 30) -> None:
     """Until no line of the run waits in the reorder window any more."""
     ends = time.monotonic() + seconds
-    newest = {"tail": "true", "limit": 1}
-    while http.get(f"/api/runs/{run_id}/log", params=newest).raise_for_status().json()["lines"][-1]["n"] is None:
+    newest = f"/api/runs/{run_id}/log?tail=true&limit=1"
+    while http.get(newest).raise_for_status().json()["lines"][-1]["n"] is None:
         assert time.monotonic() < ends, "lines wait for their numbers for ever"
         time.sleep(0.1)

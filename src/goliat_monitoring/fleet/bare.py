@@ -77,17 +77,15 @@ def choose_run(runs: Sequence[BareRun], message: BareMessage) -> Choice:
     return Choice(Action.KEEP, runs[-1].run_id)
 
 
-def is_newest(newest: BareRun, message: BareMessage) -> bool:
-    """Whether `message` belongs to the sender's newest run whatever the older ones are: nearly always.
+def is_newest(began: int | None, finished_at: int | None, sent_at: int, sequence0_at: int | None) -> bool:
+    """Whether a message belongs to the sender's newest run whatever the older ones are: nearly always.
 
-    True only where `choose_run` keeps to the newest run without a look at others.
+    `began`, `finished_at`: `sequence0_at` and `finished_at` of that run; the others are the message's. True only where
+    `choose_run` keeps to the newest run without a look at others.
     """
-    began = newest.sequence0_at
-    if began is None or newest.finished_at is not None:
+    if began is None or finished_at is not None:
         return False
-    if message.sequence0_at is not None:
-        return message.sequence0_at == began
-    return message.sent_at >= began - START_SLACK
+    return sent_at >= began - START_SLACK if sequence0_at is None else sequence0_at == began
 
 
 def _session_start(runs: Sequence[BareRun], began: int) -> Choice:

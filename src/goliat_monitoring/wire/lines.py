@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from goliat_monitoring.wire.clock import sender_micros
+from goliat_monitoring.wire.clock import SECOND, sender_micros
 
 LEVELS = frozenset(
     {"default", "progress", "info", "verbose", "warning", "error", "fatal", "success", "header", "highlight", "caller"}
@@ -23,7 +23,7 @@ LINE_BREAK = re.compile(r"\r+\n")
 OVERWRITES = "\r"
 
 
-class Line(msgspec.Struct, array_like=True, frozen=True):
+class Line(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One log line as its sender wrote it; `time` is the sender's clock in UTC microseconds.
 
     `text` may begin with the mark `OVERWRITES`, and has no other carriage return.
@@ -67,11 +67,23 @@ def lines_of_message(message: Mapping[str, object], sent_at: int) -> list[Line]:
         number = sequence if isinstance(sequence, int) and 0 <= sequence < 2**53 else 0
         if isinstance(logs, list):
             for position, item in enumerate(logs):
-                if isinstance(item, dict):
+                if isinstance(item, dict) and not _add_plain(lines, item, number, position):
                     _add_lines(lines, item, "status", sent_at, number, position)
     elif kind in ("status", "terminal_only", "print"):
         _add_lines(lines, message, str(kind), sent_at, 0, 0)
     return lines
+
+
+def _add_plain(lines: list[Line], item: dict[str, object], sequence: int, position: int) -> bool:
+    """The way of nearly every line, without a look at what it does not need; False where it needs one."""
+    text, level, at = item.get("message"), item.get("log_type"), item.get("timestamp")
+    if (
+        type(at) is not float or not 0 <= at < 1e11 or type(text) is not str or type(level) is not str
+        or level not in LEVELS or "\n" in text or "\r" in text or "\x00" in text
+    ):  # fmt: skip
+        return False
+    lines.append(Line(round(at * SECOND), level, "status", text, sequence, position))
+    return True
 
 
 def _add_lines(

@@ -3,8 +3,10 @@
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, Choice, choose_run
+from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, Choice, choose_run, is_newest
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.wire.clock import SECOND
 
@@ -78,3 +80,16 @@ def test_one_session_makes_one_run_in_any_order(seed: int) -> None:
             message.sent_at if message is finished else newest.finished_at,
         )
     assert len(runs) == 1
+
+
+TIMES = st.one_of(st.none(), st.integers(0, 400))
+RUNS = st.lists(st.builds(run, st.text("abcdef", min_size=1), TIMES, TIMES, st.sampled_from(RunState)), min_size=1)
+
+
+@given(RUNS, st.integers(0, 400), TIMES, st.booleans())
+def test_the_short_way_to_the_newest_run_is_the_long_one(
+    runs: list[BareRun], at: int, began: int | None, life: bool
+) -> None:
+    message, newest = said(at, began, life=life), runs[0]
+    if is_newest(newest.sequence0_at, newest.finished_at, message.sent_at, message.sequence0_at):
+        assert choose_run(runs, message) == Choice(KEEP, newest.run_id)

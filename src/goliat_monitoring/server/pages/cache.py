@@ -9,6 +9,8 @@ from goliat_monitoring.server.live.hub import Hub
 
 # Title and HTML.
 Rendered = tuple[str, str]
+# A fragment is rendered at most this often, seconds, however many look at it and however busy the fleet is.
+PACE = 0.25
 # Presence and age move on without any change in the database.
 FRESH = 3.0
 KEPT = 256
@@ -27,12 +29,16 @@ class Fragments:
         """The fragment `key`, which shows `topics`. Many who ask at once wait for one rendering."""
         lock = self._locks.setdefault(key, asyncio.Lock())
         async with lock:
+            known = self._texts.get(key)
+            if known is not None:
+                age = time.monotonic() - known[1]
+                if known[0] == hub.mark(topics) and age < FRESH:
+                    self._texts.move_to_end(key)
+                    return known[2]
+                # Something changed: whoever asks until the next rendering is due waits for that one.
+                await asyncio.sleep(max(0.0, PACE - age))
             # Taken before the database is read: a change in between makes the text old, never wrongly new.
             mark = hub.mark(topics)
-            known = self._texts.get(key)
-            if known is not None and known[0] == mark and time.monotonic() - known[1] < FRESH:
-                self._texts.move_to_end(key)
-                return known[2]
             text = await render()
             self._texts[key] = (mark, time.monotonic(), text)
             self._texts.move_to_end(key)

@@ -85,8 +85,8 @@ class Senders:
     def hear(self, heard: GuiMessage) -> str:
         """Apply one message. Returns the run it went to."""
         worker_id, ambiguous = self._worker(heard)
-        message = BareMessage(heard.sent_at, _sequence0(heard), heard.message.get("type") not in LIFELESS)
-        draft = self._run(heard, worker_id, message, ambiguous=ambiguous)
+        sequence0_at = _sequence0(heard)
+        draft = self._run(heard, worker_id, sequence0_at, ambiguous=ambiguous)
         now = heard.moment.now
         draft.now = max(draft.now, now)
         draft.hear_message(heard.message, heard.sent_at, now, proves=not ambiguous, hold=True)
@@ -94,9 +94,10 @@ class Senders:
         draft.set_coarse("lease_until", now + LEASE)
         if draft.get("sender_ip") != heard.ip:
             draft.values["sender_ip"] = heard.ip
-        known = draft.get("sequence0_sender_at")
-        if message.sequence0_at is not None and (known is None or message.sequence0_at < known):
-            draft.values["sequence0_sender_at"] = message.sequence0_at
+        if sequence0_at is not None:
+            known = draft.get("sequence0_sender_at")
+            if known is None or sequence0_at < known:
+                draft.values["sequence0_sender_at"] = sequence0_at
         return str(draft.run.id)
 
     def save(self) -> None:
@@ -142,18 +143,20 @@ class Senders:
         ):
             self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
 
-    def _run(self, heard: GuiMessage, worker_id: str, message: BareMessage, *, ambiguous: bool) -> RunDraft:
+    def _run(self, heard: GuiMessage, worker_id: str, sequence0_at: int | None, *, ambiguous: bool) -> RunDraft:
         newest_id = self._newest.get(worker_id)
         newest = None if newest_id is None else self._draft(newest_id)
         if newest is None:
             return self._open(heard, worker_id)
-        if not ambiguous and is_newest(_bare_run(newest), message):
+        began, finished_at = newest.get("sequence0_sender_at"), newest.get("finished_sender_at")
+        if not ambiguous and is_newest(began, finished_at, heard.sent_at, sequence0_at):
             return newest
         known = self._past(worker_id)
         if ambiguous:
             # Nothing that may be another machine's opens or ends anything here.
             return next((draft for draft in known if not draft.late), known[0])
-        choice = choose_run([_bare_run(draft) for draft in known], message)
+        life = heard.message.get("type") not in LIFELESS
+        choice = choose_run([_bare_run(draft) for draft in known], BareMessage(heard.sent_at, sequence0_at, life))
         before = next((draft for draft in known if draft.run.id == choice.run_id), None)
         if choice.action is Action.KEEP:
             assert before is not None  # noqa: S101 - one of those given

@@ -28,6 +28,7 @@ LIFELESS = frozenset({"overall_progress", "profiler_update", "end_animation"})
 COARSE = SECOND
 # The smallest time between two samples of one kind that are kept of a run.
 SAMPLE_EVERY = 5 * SECOND
+LIVE = frozenset(state.value for state in RunState if not state.terminal)
 # What a run's columns give to a sample of its progress.
 PROGRESS = ("percent", "stage", "stage_percent", "sim_index", "sim_total", "eta_seconds", "solver_percent",
             "mcells_per_s")  # fmt: skip
@@ -40,7 +41,7 @@ class RunDraft:
 
     def __init__(self, run: Row[Any]) -> None:
         self.run = run
-        self.late = RunState(run.state).terminal
+        self.late = run.state not in LIVE
         self.values: dict[str, Any] = {}
         self.now = 0
         # Lines in order, to be numbered, with the time they were received; and rows that wait in the window.
@@ -55,7 +56,8 @@ class RunDraft:
 
     def get(self, name: str) -> Any:
         """The value of a column as it stands now."""
-        return self.values[name] if name in self.values else getattr(self.run, name)
+        values = self.values
+        return values[name] if name in values else getattr(self.run, name)
 
     def hear_lines(self, lines: list[Line], now: int, *, proves: bool, hold: bool) -> None:
         """Log lines. `hold`: they race and must wait for their neighbours before they are numbered."""
