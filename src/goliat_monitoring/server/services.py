@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.pages.cache import Fragments
 from goliat_monitoring.server.requests import Requests
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.server.trouble import TOPIC, Troubles
@@ -31,6 +32,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.hub = Hub()
+        self.fragments = Fragments()
         self.troubles = Troubles()
         self.requests = Requests()
         # When runs and workers were last counted, and what was found.

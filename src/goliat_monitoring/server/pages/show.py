@@ -11,7 +11,6 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from goliat_monitoring.server.errors import answer_problem
-from goliat_monitoring.server.pages.cache import Fragments
 from goliat_monitoring.server.pages.render import moment, render
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.trouble import TOPIC
@@ -34,7 +33,6 @@ HEADERS = {
 # Seconds after which a page that could not be made asks again.
 AGAIN_S = 5
 Load = Callable[[Connection, int], Mapping[str, Any]]
-FRAGMENTS = Fragments()
 
 
 @dataclass(frozen=True)
@@ -175,7 +173,7 @@ def _shell(services: Services, *, again: int = 0, trouble: str | None = None, **
 
 
 async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
-    services = request.app.state.services
+    services: Services = request.app.state.services
     server = server_of(request)
 
     async def make() -> tuple[str, str]:
@@ -183,4 +181,4 @@ async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
         found = await services.db.read(lambda connection: page.load(connection, now))
         return found["title"], render(page.template, server=server, now=now, **found)
 
-    return await FRAGMENTS.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)
+    return await services.fragments.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)
