@@ -8,7 +8,7 @@ from sqlalchemy import Connection, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.samples.age import STEPS
-from goliat_monitoring.store.samples.buckets import SECOND, Last, Row, Spread, Values, merged, start_of, values_of
+from goliat_monitoring.store.samples.buckets import SECOND, Last, Row, Spread, gathered, start_of
 from goliat_monitoring.wire.errors import Refused
 
 Kind = Literal["progress", "vitals"]
@@ -58,10 +58,7 @@ def columns_of(rows: Sequence[Row], points: int) -> Columns:
     """`rows` as at most `points` points, all of one step: the finest that fits and that all rows allow."""
     coarsest = max((row.step for row in rows), default=0)
     step = 0 if coarsest == 0 and len(rows) <= points else _width(rows, coarsest, points)
-    spans: dict[int, Values] = {}
-    for row in rows:
-        at = start_of(row.at, step) if step else row.at
-        spans[at] = merged(spans.get(at, {}), values_of(row))
+    spans = gathered(rows, step)
     times = sorted(spans)
     names = sorted({name for values in spans.values() for name in values})
     found = Columns(step=step, times=times, values={}, smallest={}, largest={})

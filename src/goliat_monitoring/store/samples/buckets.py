@@ -4,6 +4,7 @@ A sample as it came is {name: value}. A rolled-up row says, of a number, [smalle
 text [the last one, when]: enough that a sample that comes late still finds its exact place.
 """
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -19,14 +20,7 @@ class Spread(msgspec.Struct, array_like=True, frozen=True):
     smallest: float
     mean: float
     largest: float
-    count: int = 1
-
-    def merged(self, other: "Spread") -> "Spread":
-        """Both together."""
-        count = self.count + other.count
-        smallest, largest = min(self.smallest, other.smallest), max(self.largest, other.largest)
-        mean = self.mean + (other.mean - self.mean) * (other.count / count)
-        return Spread(smallest, min(max(mean, smallest), largest), largest, count)
+    count: int
 
 
 class Last(msgspec.Struct, array_like=True, frozen=True):
@@ -34,10 +28,6 @@ class Last(msgspec.Struct, array_like=True, frozen=True):
 
     text: str
     at: int
-
-    def merged(self, other: "Last") -> "Last":
-        """The later of both; of two at the same time always the same one."""
-        return max(self, other, key=lambda last: (last.at, last.text))
 
 
 Value = Spread | Last
@@ -55,8 +45,8 @@ class Row(NamedTuple):
     body: str
 
 
-_anything = msgspec.json.Decoder(dict[str, object])
-_encoder = msgspec.json.Encoder()
+_decode = msgspec.json.Decoder(dict[str, object]).decode
+_encode = msgspec.json.Encoder().encode
 
 
 def start_of(at: int, step: int) -> int:
@@ -64,46 +54,81 @@ def start_of(at: int, step: int) -> int:
     return at - at % (step * SECOND)
 
 
-def values_of(row: Row) -> Values:
-    """What a row says. A value that is neither number nor text (nothing here writes one) is left out."""
-    said = _anything.decode(row.body)
-    return {name: value for name, it in said.items() if (value := _value(it, row)) is not None}
+def gathered(rows: Iterable[Row], step: int) -> dict[int, Values]:
+    """What `rows` say together in each span of `step` seconds (their own steps must divide it), or with 0 at each time.
 
-
-def merged(first: Values, second: Values) -> Values:
-    """Both together. Where one says a number and the other a text of the same name, the number stays."""
-    together = dict(first)
-    for name, value in second.items():
-        known = together.get(name)
-        if isinstance(known, Spread):
-            together[name] = known.merged(value) if isinstance(value, Spread) else known
-        else:
-            together[name] = known.merged(value) if isinstance(known, Last) and isinstance(value, Last) else value
-    return together
+    A value that is neither number nor text is left out. Where a name has numbers and texts in one span, the numbers
+    stay; of two texts at the same time always the same one does.
+    """
+    spans: dict[int, dict[str, _Sum | Last]] = {}
+    for row in rows:
+        at = start_of(row.at, step) if step else row.at
+        span = spans.get(at)
+        if span is None:
+            span = spans[at] = {}
+        for name, it in _decode(row.body).items():
+            known = span.get(name)
+            value = it if row.step == 0 and type(it) is float else _value(it, row)
+            if isinstance(value, float):
+                if isinstance(known, _Sum):
+                    known.add(value, value, value, 1)
+                else:
+                    span[name] = _Sum(value, value, value, 1)
+            elif isinstance(value, Spread):
+                total = value.mean * value.count
+                if isinstance(known, _Sum):
+                    known.add(value.smallest, total, value.largest, value.count)
+                else:
+                    span[name] = _Sum(value.smallest, total, value.largest, value.count)
+            elif value is not None and not isinstance(known, _Sum):
+                span[name] = value if known is None else max(known, value, key=_time_and_text)
+    return {
+        at: {name: it.spread() if isinstance(it, _Sum) else it for name, it in of.items()} for at, of in spans.items()
+    }
 
 
 def roll_up(rows: Iterable[Row], step: int) -> list[Row]:
     """`rows` as rows of `step` seconds, in order of time. Their own steps must divide `step`."""
-    spans: dict[int, tuple[int, Values]] = {}
+    rows = list(rows)
+    received: dict[int, int] = {}
     for row in rows:
         at = start_of(row.at, step)
-        received_at, values = spans.get(at, (row.received_at, {}))
-        spans[at] = max(received_at, row.received_at), merged(values, values_of(row))
-    return [Row(step, at, *_row_end(*spans[at])) for at in sorted(spans)]
+        received[at] = max(row.received_at, received.get(at, row.received_at))
+    return [Row(step, at, received[at], _encode(said).decode()) for at, said in sorted(gathered(rows, step).items())]
 
 
-def _row_end(received_at: int, values: Values) -> tuple[int, str]:
-    return received_at, _encoder.encode(values).decode()
+class _Sum:
+    """Numbers as they are gathered."""
+
+    __slots__ = ("count", "largest", "smallest", "total")
+
+    def __init__(self, smallest: float, total: float, largest: float, count: int) -> None:
+        self.smallest, self.total, self.largest, self.count = smallest, total, largest, count
+
+    def add(self, smallest: float, total: float, largest: float, count: int) -> None:
+        """Some more. Compared by hand, as this happens for each value of each sample."""
+        self.smallest = min(self.smallest, smallest)
+        self.largest = max(self.largest, largest)
+        self.total += total
+        self.count += count
+
+    def spread(self) -> Spread:
+        """All together. The mean lies between the ends, whatever rounding or an overflow made of the sum."""
+        mean = self.total / self.count
+        if not math.isfinite(mean):
+            mean = self.smallest / 2 + self.largest / 2
+        return Spread(self.smallest, min(max(mean, self.smallest), self.largest), self.largest, self.count)
 
 
-def _value(it: object, row: Row) -> Value | None:
+def _time_and_text(last: Last) -> tuple[int, str]:
+    return last.at, last.text
+
+
+def _value(it: object, row: Row) -> float | Value | None:
     if row.step == 0:
-        if isinstance(it, bool):
-            return None
-        if isinstance(it, (int, float)):
-            number = float(it)
-            return Spread(number, number, number)
-        return Last(it, row.at) if isinstance(it, str) else None
+        if isinstance(it, str):
+            return Last(it, row.at)
+        return float(it) if isinstance(it, (int, float)) and not isinstance(it, bool) else None
     match it:
         case [str(text), int(at)]:
             return Last(text, at)

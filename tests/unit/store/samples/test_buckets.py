@@ -78,6 +78,20 @@ def test_a_late_sample_finds_its_place() -> None:
     assert again.received_at == 5000 * SECOND
 
 
+def test_absurd_numbers_stay_numbers() -> None:
+    huge = [row(1, a=1.7e308), row(2, a=1.7e308), row(3, a=-1.7e308), row(4, a=-1.7e308)]
+    for rows in (huge, huge[:2], [huge[0], huge[2], huge[1]]):
+        (rolled,) = roll_up(roll_up(rows, 60), 600)
+        smallest, mean, largest, count = json.loads(rolled.body)["a"]
+        assert smallest <= mean <= largest == 1.7e308
+        assert count == len(rows)
+
+
+def test_of_numbers_and_texts_the_numbers_stay() -> None:
+    for rows in ([row(1, a=1), row(2, a="x"), row(3, a=3)], [row(1, a="x"), row(2, a=1), row(3, a=3)]):
+        assert told(roll_up(rows, 60)) == {0: {"a": [1, 2, 3, 2]}}
+
+
 def test_what_is_no_number_and_no_text_is_left_out() -> None:
     assert told(roll_up([row(1, a=True, b=None, c=[1], d={}, e=2)], 60)) == {0: {"e": [2, 2, 2, 1]}}
 
