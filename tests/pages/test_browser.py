@@ -3,6 +3,7 @@
 The tests build on each other, in their order.
 """
 
+import sqlite3
 import time
 from pathlib import Path
 from typing import Any
@@ -247,16 +248,21 @@ def test_10_axe_finds_nothing_and_the_phone_does_not_scroll_sideways(
         expect(page.locator("#connection")).to_have_text("Live")
         # All lines are alike; a thousand of them would only take long.
         page.evaluate("document.querySelectorAll('#log li:not(:nth-last-child(-n + 30))').forEach((li) => li.remove())")
-        page.evaluate(AXE)
-        found = page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})"
-        )["violations"]
-        assert [(it["id"], it["nodes"][0]["html"][:200]) for it in found] == [], path
+        assert accessibility_problems(page) == [], path
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         page.close()
     context.close()
     assert not screen.complaints
+
+
+def accessibility_problems(page: Page) -> list[tuple[str, str]]:
+    """What axe finds: rule, and the first place."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})"
+    )["violations"]
+    return [(it["id"], it["nodes"][0]["html"][:200]) for it in found]
 
 
 def addresses(scene: Scene) -> list[str]:
@@ -310,6 +316,28 @@ def test_13b_stop_asks_first_and_then_tells_the_agent(screen: Screen, server: Se
     beat = {"sessionId": session, "sentAt": time.time_ns() // 1000, "run": {"runId": job["runId"]}}
     fence = {**agent, "X-Goliat-Fence": job["fence"]}
     assert server.api.post("/api/agent/v1/heartbeat", json=beat, headers=fence).json()["directive"] == "stop"
+
+
+def test_13c_a_database_that_takes_nothing_is_seen_on_open_pages(screen: Screen, server: Server, scene: Scene) -> None:
+    pages = [screen.open("/"), screen.open(f"/runs/{scene.run}")]
+    for page in pages:
+        expect(page.locator("#connection")).to_have_text("Live")
+        expect(page.locator("#trouble")).to_be_empty()
+        mark(page)
+    other = sqlite3.connect(server.data_dir / "goliat-monitoring.sqlite", isolation_level=None)
+    try:
+        other.execute("BEGIN IMMEDIATE").close()
+        for page in pages:
+            # The server gives the lock ten seconds before it calls it trouble.
+            banner = page.get_by_role("alert")
+            expect(banner).to_contain_text("Nothing can be written to the database since", timeout=30_000)
+            expect(banner).to_contain_text("database is locked")
+        assert accessibility_problems(pages[0]) == []
+    finally:
+        other.close()
+    for page in pages:
+        expect(page.locator("#trouble")).to_be_empty(timeout=15_000)
+        assert unreloaded(page)
 
 
 def test_14_a_lost_connection_is_seen_and_found_again(screen: Screen, server: Server) -> None:

@@ -12,9 +12,13 @@ from goliat_monitoring.server.context import DEPENDENCIES
 from goliat_monitoring.server.docs import docs_config
 from goliat_monitoring.server.edge import Edge
 from goliat_monitoring.server.errors import answer_problem
-from goliat_monitoring.server.jobs.sealer import Sealer
+from goliat_monitoring.server.jobs.repeating import Repeating
+from goliat_monitoring.server.jobs.retention import Retention
+from goliat_monitoring.server.jobs.sealer import PAUSE_S, Sealer
 from goliat_monitoring.server.jobs.sweeper import Sweeper
+from goliat_monitoring.server.jobs.watch import Watch
 from goliat_monitoring.server.live.routes import live_routes
+from goliat_monitoring.server.metrics import Metered
 from goliat_monitoring.server.pages.routes import page_routes
 from goliat_monitoring.server.services import Clock, Services, wall_clock
 from goliat_monitoring.server.settings import Settings
@@ -26,7 +30,7 @@ def create_app(settings: Settings, clock: Clock = wall_clock, *, sweeping: bool 
     `clock`: UTC microseconds. `sweeping=False` leaves its jobs to the caller (tests with a clock of their own).
     """
     services = Services(settings, clock)
-    return Edge(litestar_app(services, sweeping=sweeping), services)
+    return Metered(litestar_app(services, sweeping=sweeping), services)
 
 
 def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
@@ -35,7 +39,7 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         services.open()
-        jobs: list[Sweeper | Sealer] = [Sweeper(services), Sealer(services)] if sweeping else []
+        jobs = jobs_of(services) if sweeping else []
         try:
             for job in jobs:
                 job.start()
@@ -56,3 +60,14 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
         logging_config=None,
         debug=False,
     )
+
+
+def jobs_of(services: Services) -> list[Sweeper | Repeating]:
+    """What goes on beside the answering of requests."""
+    settings = services.settings
+    return [
+        Sweeper(services),
+        Repeating("sealing", PAUSE_S, Sealer(services).look),
+        Repeating("retention", settings.retention_interval_s, Retention(services).work),
+        Repeating("watch", settings.watch_interval_s, Watch(services).work),
+    ]

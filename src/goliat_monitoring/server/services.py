@@ -6,11 +6,16 @@ from collections.abc import Callable
 
 from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.pages.cache import Fragments
+from goliat_monitoring.server.requests import Requests
 from goliat_monitoring.server.settings import Settings
+from goliat_monitoring.server.trouble import TOPIC, Troubles
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.read.counts import Counts
 from goliat_monitoring.store.storage import Storage
+from goliat_monitoring.store.writer import TROUBLE_TOPIC
 from goliat_monitoring.wire.clock import SECOND
 
 Clock = Callable[[], int]
@@ -32,6 +37,12 @@ class Services:
         self.hub = Hub()
         # A search keeps a reader busy for seconds; pages need one too.
         self.searches = asyncio.Semaphore(SEARCHES)
+        self.fragments = Fragments()
+        self.troubles = Troubles()
+        self.requests = Requests()
+        # When runs and workers were last counted, and what was found.
+        self.counted: tuple[int, Counts] | None = None
+        self.started_at = clock()
         self.epoch = ""
         self.quiet_until = 0
         self.db: Database
@@ -43,7 +54,7 @@ class Services:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         migrate(settings.database_url)
         self.storage = Storage(settings.storage_url, settings.data_dir / "incoming")
-        self.db = Database(settings.database_url, self.hub.publish)
+        self.db = Database(settings.database_url, self._changed)
         self._begin_epoch()
         self.db.start()
         self.keep_quiet()
@@ -66,6 +77,17 @@ class Services:
     def keep_quiet(self) -> None:
         """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""
         self.quiet_until = self.clock() + round(self.settings.quiet_s * SECOND)
+
+    def tell_troubles(self) -> None:
+        """Let open pages know if a trouble of the server began or ended."""
+        if self.troubles.changed(self.db):
+            self.hub.publish(frozenset({TOPIC}))
+
+    def _changed(self, topics: frozenset[str]) -> None:
+        """On the writer's thread, after a commit or when none is possible."""
+        self.hub.publish(topics)
+        if TROUBLE_TOPIC in topics:
+            self.tell_troubles()
 
     def _begin_epoch(self) -> None:
         with self.db.engine.begin() as connection:

@@ -16,7 +16,7 @@ SHORTEST_TOKEN = 16
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the server was told. Spans in seconds.
+    """What the server was told. Spans in seconds, or as the name says: `_h` hours, `_d` days. `_mb`: 1,000,000 bytes.
 
     `admin_token`: needed on every call once the server listens beyond this machine; optional on loopback.
     `cors_origins`: origins whose pages may read the API; none by default.
@@ -25,6 +25,10 @@ class Settings:
     `judge_delay_s`: how long after `finished` a bare run is judged. `sweep_interval_s`: pause between two sweeps.
     `quiet_s`: nothing expires that long after a start or a jump of the clock. `end_stalled_s`: a run whose machine was
     seen to do nothing is ended when it has been stalled for so long; 0: a person decides.
+    `keep_...`: how long something old is kept as it is, 0 for ever; see docs/settings.md.
+    `retention_interval_s`: pause between two passes over what is old; `watch_interval_s`: between two looks at the
+    health of database and disk. `wal_limit_mb`: size of SQLite's write-ahead log at which it is emptied.
+    `disk_low_mb`: free space of the data folder's disk below which people are warned.
     """
 
     host: str = "127.0.0.1"
@@ -40,6 +44,17 @@ class Settings:
     sweep_interval_s: float = 1.0
     quiet_s: float = 300.0
     end_stalled_s: float = 0.0
+    keep_raw_samples_h: float = 24.0
+    keep_minute_samples_d: float = 30.0
+    keep_samples_d: float = 365.0
+    keep_logs_d: float = 30.0
+    keep_screenshots_d: float = 2.0
+    keep_messages_d: float = 90.0
+    keep_events_d: float = 365.0
+    retention_interval_s: float = 300.0
+    watch_interval_s: float = 5.0
+    wal_limit_mb: float = 64.0
+    disk_low_mb: float = 2000.0
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -52,8 +67,13 @@ class Settings:
         for name in ("reorder_window_s", "judge_delay_s", "quiet_s", "end_stalled_s"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise Refused(400, "bad option", f"{name} {getattr(self, name)}: seconds, not negative, are needed")
-        if not 0 < self.sweep_interval_s < 1e6:
-            raise Refused(400, "bad option", f"sweep_interval_s {self.sweep_interval_s}: seconds above 0 are needed")
+        for name in ("sweep_interval_s", "retention_interval_s", "watch_interval_s"):
+            if not 0 < getattr(self, name) < 1e6:
+                raise Refused(400, "bad option", f"{name} {getattr(self, name)}: seconds above 0 are needed")
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name.endswith(("_h", "_d", "_mb")) and not 0 <= value < 1e9:
+                raise Refused(400, "bad option", f"{option.name} {value}: a number, not negative, is needed")
         if self.log_level not in ("debug", "info", "warning", "error"):
             raise Refused(400, "bad option", f"log_level {self.log_level!r}: one of debug, info, warning, error")
         if self.admin_token and len(self.admin_token) < SHORTEST_TOKEN:
@@ -104,7 +124,7 @@ def _parsed(name: str, text: str) -> object:
     try:
         if name == "port":
             return int(text)
-        if name.endswith("_s"):
+        if name.endswith(("_s", "_h", "_d", "_mb")):
             return float(text)
     except ValueError:
         raise Refused(400, "bad option", f"{PREFIX}{name.upper()}={text!r} is no number") from None

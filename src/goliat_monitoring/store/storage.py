@@ -105,6 +105,9 @@ class Store(Protocol):
     async def delete(self, key: str) -> None:
         """Forget `key`; no error when it is not there."""
 
+    def list(self, folder: str) -> AsyncIterator[list[str]]:
+        """Keys below `folder`, some at a time."""
+
     async def check(self) -> None:
         """Raise unless a file can be written now."""
 
@@ -154,6 +157,18 @@ class LocalFiles:
     async def delete(self, key: str) -> None:
         await asyncio.to_thread((self._root / key).unlink, missing_ok=True)
 
+    async def list(self, folder: str) -> AsyncIterator[list[str]]:
+        top = self._root / folder
+        if not top.is_dir():
+            return
+        # A folder at a time: all names of all of them may be many.
+        walk = os.walk(top)
+        while (step := await asyncio.to_thread(next, walk, None)) is not None:
+            found, _, files = step
+            place = Path(found).relative_to(self._root).as_posix()
+            if files:
+                yield [f"{place}/{name}" for name in files]
+
     async def check(self) -> None:
         def probe() -> None:
             with tempfile.TemporaryFile(dir=self._root) as file:
@@ -196,6 +211,10 @@ class RemoteFiles:
             await obstore.delete_async(self._store, key)
         except FileNotFoundError:
             return
+
+    async def list(self, folder: str) -> AsyncIterator[list[str]]:
+        async for found in obstore.list(self._store, folder, chunk_size=1000):
+            yield [entry["path"] for entry in found]
 
     async def check(self) -> None:
         await obstore.put_async(self._store, "ready", b"ok")
@@ -246,6 +265,10 @@ class Storage:
         """Delete files; what is not there is no error."""
         for key in keys:
             await self._store.delete(_checked(key))
+
+    def list(self, folder: str) -> AsyncIterator[list[str]]:
+        """Keys below `folder`, some at a time, in any order."""
+        return self._store.list(_checked(folder))
 
     async def check(self) -> None:
         """Raise `Refused` 503 unless a file can be written now."""

@@ -395,7 +395,7 @@ samples = Table(
     Column("step", Integer, primary_key=True),  # seconds that one row stands for; 0: as it came
     Column("sender_at", BigInteger, primary_key=True),
     Column("received_at", BigInteger, nullable=False),
-    # JSON {name: value}; rolled up {name: [smallest, mean, largest]}, texts as the last of them.
+    # JSON {name: value}; rolled up as store.samples.buckets says.
     Column("body", Text, nullable=False),
     Index("ix_samples_age", "step", "received_at"),
 )

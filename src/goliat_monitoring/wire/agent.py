@@ -194,7 +194,9 @@ class MessageItem(msgspec.Struct, tag="message", tag_field="k", rename="camel"):
 
 
 class SampleItem(msgspec.Struct, tag="sample", tag_field="k", rename="camel"):
-    """Vitals while a run goes on: `cpu`, `ram`, `gpu`, `vram` in percent, `disk_free` in bytes, `gpu_temp` in C."""
+    """Vitals while a run goes on: `cpu`, `ram`, `gpu`, `vram` in percent, `gpu_temp` in C, `disk_free` in bytes,
+    `disk_read` and `disk_write` in MB/s, `page_faults` that wait for the disk a second.
+    """
 
     at: int
     values: dict[str, float]

@@ -15,7 +15,9 @@ def api_routes() -> list[HTTPRouteHandler]:
         logs,
         results,
         runs,
+        samples,
         scheduling,
+        server,
         super_studies,
         workers,
     )
@@ -30,7 +32,9 @@ def api_routes() -> list[HTTPRouteHandler]:
         logs,
         results,
         runs,
+        samples,
         scheduling,
+        server,
         super_studies,
         workers,
     )

@@ -115,6 +115,11 @@ class Hub:
                 stream.signal.set()
 
     @property
+    def open(self) -> int:
+        """How many streams are open."""
+        return self._open
+
+    @property
     def crowded(self) -> bool:
         """Whether another stream would be refused."""
         return self._open >= MOST_STREAMS

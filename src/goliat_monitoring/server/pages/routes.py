@@ -4,10 +4,11 @@ from litestar import Router
 from litestar.datastructures import CacheControlHeader
 from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
+from sqlalchemy.exc import SQLAlchemyError
 
 from goliat_monitoring.server.pages import overview, runs, studies, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
-from goliat_monitoring.server.pages.show import problem_page
+from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -29,8 +30,9 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             runs.run,
             runs.run_fragment,
             runs.run_more_fragment,
+            trouble_fragment,
         ],
-        exception_handlers={Refused: problem_page},
+        exception_handlers={Refused: problem_page, SQLAlchemyError: unreadable_page},
         include_in_schema=False,
     )
     return [pages, static_files()]

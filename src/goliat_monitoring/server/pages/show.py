@@ -5,12 +5,16 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
-from litestar import MediaType, Request, Response
+from litestar import MediaType, Request, Response, get
 from markupsafe import Markup
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages.cache import Fragments
+from goliat_monitoring.server.errors import answer_problem
 from goliat_monitoring.server.pages.render import moment, render
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.server.trouble import TOPIC
+from goliat_monitoring.store.health import is_away
 from goliat_monitoring.wire.clock import iso
 from goliat_monitoring.wire.errors import Refused
 
@@ -26,8 +30,9 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+# Seconds after which a page that could not be made asks again.
+AGAIN_S = 5
 Load = Callable[[Connection, int], Mapping[str, Any]]
-FRAGMENTS = Fragments()
 
 
 @dataclass(frozen=True)
@@ -80,11 +85,11 @@ async def whole(
     trigger = ", ".join([*(f"sse:{kind} from:body" for kind in kinds), "every 20s"])
     rest = (await _body(request, more))[1] if more is not None else ""
     text = _shell(
-        services.clock(),
+        services,
         title=title,
         nav=page.nav,
         stamp=stamp,
-        topics=",".join([*page.topics, *page.stream]),
+        topics=",".join([*page.topics, *page.stream, TOPIC]),
         fragment=page.fragment,
         trigger=trigger,
         body=Markup(body),  # noqa: S704 - rendered by our own template
@@ -100,7 +105,7 @@ def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[
     """A refusal as a page for people."""
     body = render("error.html", title=refused.error.capitalize(), details=refused.details)
     text = _shell(
-        request.app.state.services.clock(),
+        request.app.state.services,
         title=refused.error.capitalize(),
         nav="",
         stamp="",
@@ -115,12 +120,60 @@ def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=refused.status)
 
 
-def _shell(now: int, **parts: object) -> str:
-    return render("page.html", version=VERSION, now=iso(now), now_text=moment(now, "at"), **parts)
+def unreadable_page(request: Request[Any, Any, Any], problem: SQLAlchemyError) -> Response[Any]:
+    """Pages are made from the database. Without it this one says so, and tries again by itself."""
+    services = request.app.state.services
+    if not is_away(problem):
+        return answer_problem(request, problem)
+    services.troubles.note_reading(services.clock(), problem)
+    services.tell_troubles()
+    trouble = services.troubles.reading
+    text = _shell(
+        services,
+        title="The database does not answer",
+        nav="",
+        stamp="",
+        topics="",
+        fragment="",
+        trigger="",
+        body=Markup(render("unreadable.html", it=trouble, again=AGAIN_S)),  # noqa: S704 - rendered by our own template
+        below="",
+        script="",
+        more="",
+        again=AGAIN_S,
+        trouble="",
+    )
+    headers = {**HEADERS, "Retry-After": str(AGAIN_S)}
+    return Response(text, media_type=MediaType.HTML, headers=headers, status_code=503)
+
+
+@get("/fragments/trouble")
+async def trouble_fragment(request: Request[Any, Any, Any]) -> Response[str]:
+    """What is wrong with the server itself: above every page. Made without the database."""
+    return Response(_trouble(request.app.state.services), media_type=MediaType.HTML, headers=HEADERS)
+
+
+def _trouble(services: Services) -> str:
+    troubles = services.troubles.now(services.db)
+    return render("trouble.html", troubles=troubles) if troubles else ""
+
+
+def _shell(services: Services, *, again: int = 0, trouble: str | None = None, **parts: object) -> str:
+    now = services.clock()
+    banner = _trouble(services) if trouble is None else trouble
+    return render(
+        "page.html",
+        version=VERSION,
+        now=iso(now),
+        now_text=moment(now, "at"),
+        again=again,
+        trouble=Markup(banner),  # noqa: S704 - rendered by our own template
+        **parts,
+    )
 
 
 async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
-    services = request.app.state.services
+    services: Services = request.app.state.services
     server = server_of(request)
 
     async def make() -> tuple[str, str]:
@@ -128,4 +181,4 @@ async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
         found = await services.db.read(lambda connection: page.load(connection, now))
         return found["title"], render(page.template, server=server, now=now, **found)
 
-    return await FRAGMENTS.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)
+    return await services.fragments.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)

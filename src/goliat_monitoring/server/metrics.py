@@ -1,0 +1,70 @@
+"""What Prometheus scrapes: requests as they were counted, all else looked up when somebody asks."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from goliat_monitoring.server.edge import Edge, Message, Receive, Send
+from goliat_monitoring.server.requests import Requests, group_of
+
+__all__ = ["CONTENT_TYPE_LATEST", "Metered", "Scrape", "text_of"]
+
+
+class Metered(Edge):
+    """The edge, with its requests counted."""
+
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        status = 0
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        began = time.perf_counter()
+        try:
+            await super().__call__(scope, receive, watch)
+        finally:
+            self.services.requests.count(group_of(scope["path"]), status, time.perf_counter() - began)
+
+
+class Scrape(Collector):
+    """What was found out for one scrape. Numbers that nobody could find out are left out."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._requests = requests
+        self._gauges: list[Metric] = []
+
+    def gauge(self, name: str, words: str, value: float | None) -> None:
+        """One number."""
+        if value is not None:
+            self._gauges.append(GaugeMetricFamily(f"goliat_{name}", words, value))
+
+    def gauges(self, name: str, words: str, label: str, values: dict[str, float]) -> None:
+        """One number for each value of a label."""
+        family = GaugeMetricFamily(f"goliat_{name}", words, labels=[label])
+        for key, value in values.items():
+            family.add_metric([key], value)
+        self._gauges.append(family)
+
+    def collect(self) -> Iterable[Metric]:
+        """For the library."""
+        yield from self._requests.families()
+        yield from self._gauges
+
+
+def text_of(scrape: Scrape) -> bytes:
+    """All of it, and what the system knows of this process, in Prometheus' text format."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    registry.register(scrape)
+    return generate_latest(registry)

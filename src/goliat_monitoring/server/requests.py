@@ -1,0 +1,70 @@
+"""Requests counted as they pass: a few operations on plain numbers each. Prometheus' families are made when it asks."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+# Seconds.
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+# The first that fits.
+GROUPS = (
+    ("/api/gui-update", "gui-update"),
+    ("/api/heartbeat", "heartbeat"),
+    ("/api/agent/", "agent"),
+    ("/api/", "api"),
+    ("/live", "live"),
+    ("/static/", "static"),
+    ("/fragments/", "fragments"),
+    ("/healthz", "health"),
+    ("/readyz", "health"),
+    ("/metrics", "health"),
+)
+
+
+def group_of(path: str) -> str:
+    """The kind of address that `path` is: few, whatever is asked for."""
+    if path.startswith("/api/agent/") and path.endswith("/batch"):
+        return "agent-batch"
+    return next((group for start, group in GROUPS if path.startswith(start)), "pages")
+
+
+class Requests:
+    """Answered requests by kind of address and first digit of the status, and how long they took."""
+
+    def __init__(self) -> None:
+        self.answered: dict[tuple[str, int], int] = {}
+        self.times: dict[str, list[int]] = {}
+        self.seconds: dict[str, float] = {}
+
+    def count(self, group: str, status: int, seconds: float) -> None:
+        """One more. `status` 0: it broke off without an answer."""
+        key = (group, status // 100)
+        self.answered[key] = self.answered.get(key, 0) + 1
+        if group == "live":
+            return  # a stream lasts as long as its page is open
+        buckets = self.times.get(group)
+        if buckets is None:
+            buckets = self.times[group] = [0] * (len(BUCKETS) + 1)
+            self.seconds[group] = 0.0
+        buckets[bisect_left(BUCKETS, seconds)] += 1
+        self.seconds[group] += seconds
+
+    def families(self) -> Iterator[Metric]:
+        """As Prometheus wants them."""
+        answered = CounterMetricFamily(
+            "goliat_requests", "Requests by kind of address and class of the answer", labels=["group", "status"]
+        )
+        for (group, status), number in list(self.answered.items()):
+            answered.add_metric([group, f"{status}xx" if status else "none"], number)
+        yield answered
+        times = HistogramMetricFamily(
+            "goliat_request_seconds", "From the first byte of a request to the end of its answer", labels=["group"]
+        )
+        for group, buckets in list(self.times.items()):
+            total, cumulated = 0, []
+            for bound, number in zip((*map(str, BUCKETS), "+Inf"), buckets, strict=True):
+                total += number
+                cumulated.append((bound, float(total)))
+            times.add_metric([group], cumulated, self.seconds[group])
+        yield times
