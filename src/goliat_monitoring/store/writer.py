@@ -166,7 +166,7 @@ class Writer:
             topics = frozenset()
             for call in group:
                 call.failure = problem
-        topics |= self._look_for_trouble(group)
+        topics |= self._look_for_trouble(group, changed=bool(topics))
         _answer(group)
         self._on_commit(topics)
 
@@ -189,12 +189,13 @@ class Writer:
             raise
         return topics
 
-    def _look_for_trouble(self, group: list[Call[Any]]) -> frozenset[str]:
-        """Remember whether the database itself fails. Returns the topic to tell when that changed."""
+    def _look_for_trouble(self, group: list[Call[Any]], *, changed: bool) -> frozenset[str]:
+        """Remember whether the database itself fails, until it took a change. Returns the topic to tell when it does."""
         problem = next((call.failure for call in group if isinstance(call.failure, OperationalError)), None)
         was = self.trouble
         if problem is None:
-            self.trouble = None
+            if changed:
+                self.trouble = None
         else:
             text = str(problem.orig).strip().partition("\n")[0]
             self.trouble = was or Trouble(text)

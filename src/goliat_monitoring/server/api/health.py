@@ -33,6 +33,9 @@ async def ready(services: Given) -> Ready:
     problem: Refused | None = None
     try:
         await services.db.write(lambda _connection: None)
+        # A transaction that changes nothing is no proof while the last one that did failed.
+        if services.db.trouble is not None:
+            raise Refused(503, "nothing can be written to the database", services.db.trouble.text)
         checks["database"] = "ok"
     except (SQLAlchemyError, Refused) as found:
         problem = refusal_of(found, "GET", "/readyz")
