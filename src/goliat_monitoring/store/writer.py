@@ -167,8 +167,9 @@ class Writer:
             for call in group:
                 call.failure = problem
         topics |= self._look_for_trouble(group, changed=bool(topics))
-        _answer(group)
+        # First: whoever is answered may look for what its own change told.
         self._on_commit(topics)
+        _answer(group)
 
     def _apply(self, group: list[Call[Any]]) -> frozenset[str]:
         """Run the group in one transaction and commit it. Returns the topics that changed."""
