@@ -23,10 +23,13 @@ T = TypeVar("T")
 
 
 class Balance(NamedTuple):
-    """Parts, longest first (of equals, in study order). `ratio`: predicted finish over the ideal."""
+    """Parts in the order to take them. `ratio`: predicted finish over the ideal."""
 
     parts: list[Part]
     ratio: float
+
+
+Arrange = Callable[[Space, Sequence[Part]], list[Part]]
 
 
 class _Piece(NamedTuple):
@@ -45,11 +48,36 @@ class _Piece(NamedTuple):
 def balanced(space: Space, workers: int, most: int) -> Balance:
     """The fewest parts found with which `workers` equal workers finish within 5 % of the ideal; else the best found.
 
-    `most`: how many parts there may be. The study must have a simulation.
+    `most`: how many parts there may be. The study must have a simulation. The order is that of `scouts_first`, or
+    longest first where only that is good enough.
     """
+    scouted = _cut(space, workers, most, scouts_first)
+    if scouted.ratio <= GOOD_ENOUGH:
+        return scouted
+    return min(_cut(space, workers, most, None), scouted, key=lambda it: it.ratio)
+
+
+def scouts_first(space: Space, parts: Sequence[Part]) -> list[Part]:
+    """The lightest parts that show every phantom and frequency, then the others as they stand.
+
+    How long a frequency really takes is known when it was computed once. Longest first, all of the light ones would
+    come last, and until then nobody could tell when the study will be done.
+    """
+    unseen = {*space.whole.phantoms, *space.whole.frequencies}
+    shows = [{*part.phantoms, *part.frequencies} for part in parts]
+    lightest_first = sorted(range(len(parts)), key=lambda number: space.seconds(parts[number]))
+    scouts: list[int] = []
+    while unseen:
+        # Of a tie, the lightest.
+        scouts.append(max(lightest_first, key=lambda number: len(shows[number] & unseen)))
+        unseen -= shows[scouts[-1]]
+    return [parts[number] for number in dict.fromkeys((*scouts, *range(len(parts))))]
+
+
+def _cut(space: Space, workers: int, most: int, arrange: Arrange | None) -> Balance:
     ideal = space.seconds(space.whole) / workers
     pieces = [_piece(space, space.whole, (), ideal)]
-    best = _measured(pieces, workers, ideal)
+    best = _measured(space, pieces, workers, ideal, arrange)
     measured = 1
     while best.ratio > GOOD_ENOUGH and len(pieces) < min(most, PARTS_PER_WORKER * workers) and pieces[0].rank < 2:
         cut = heapq.heappop(pieces)
@@ -58,15 +86,16 @@ def balanced(space: Space, workers: int, most: int) -> Balance:
         # Ever larger steps keep the number of looks small where many parts are needed.
         if len(pieces) - measured > len(pieces) // 64:
             measured = len(pieces)
-            best = min(best, _measured(pieces, workers, ideal), key=lambda it: it.ratio)
-    return min(best, _measured(pieces, workers, ideal), key=lambda it: it.ratio)
+            best = min(best, _measured(space, pieces, workers, ideal, arrange), key=lambda it: it.ratio)
+    return min(best, _measured(space, pieces, workers, ideal, arrange), key=lambda it: it.ratio)
 
 
-def _measured(pieces: Sequence[_Piece], workers: int, ideal: float) -> Balance:
-    order = sorted(pieces, key=lambda piece: (piece.minus_seconds, piece.path))
-    return Balance(
-        [piece.part for piece in order], makespan([-piece.minus_seconds for piece in order], workers) / ideal
-    )
+def _measured(space: Space, pieces: Sequence[_Piece], workers: int, ideal: float, arrange: Arrange | None) -> Balance:
+    """Longest first (of equals, in study order), then arranged."""
+    parts = [piece.part for piece in sorted(pieces, key=lambda piece: (piece.minus_seconds, piece.path))]
+    if arrange is not None:
+        parts = arrange(space, parts)
+    return Balance(parts, makespan([space.seconds(part) for part in parts], workers) / ideal)
 
 
 def _piece(space: Space, part: Part, path: tuple[int, ...], ideal: float) -> _Piece:
