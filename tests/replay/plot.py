@@ -53,7 +53,7 @@ def _panel(truth: str, replays: list[Replay], left: float) -> str:
     parts = [
         f'<text x="{left}" y="{TOP - 22}" font-weight="bold">durations: {truth}</text>',
         f'<text x="{left}" y="{TOP - 7}" fill="#555">error of the time still to go, %; +: predicted too long</text>',
-        f'<rect x="{left}" y="{y(15):.1f}" width="{PANEL[0]}" height="{y(-15) - y(15):.1f}" fill="#2a7" opacity=".12"/>',
+        f'<rect x="{left}" y="{y(15):.1f}" width="{PANEL[0]}" height="{y(-15) - y(15):.1f}" fill="#d3eee2"/>',
         *(
             f'<line x1="{left}" x2="{left + PANEL[0]}" y1="{y(error):.1f}" y2="{y(error):.1f}" stroke="#ccc"/>'
             f'<text x="{left - 6}" y="{y(error) + 4:.1f}" text-anchor="end" fill="#555">{error:+.0f}</text>'
@@ -63,7 +63,7 @@ def _panel(truth: str, replays: list[Replay], left: float) -> str:
             f'<text x="{x(share):.1f}" y="{TOP + PANEL[1] + 18}" text-anchor="middle" fill="#555">{share}</text>'
             for share in (0, 10, 25, 50, 75, 100)
         ),
-        f'<text x="{x(50):.1f}" y="{TOP + PANEL[1] + 38}" text-anchor="middle" fill="#555">progress of the study, %</text>',
+        f'<text x="{x(50):.1f}" y="{TOP + PANEL[1] + 38}" text-anchor="middle" fill="#555">progress, %</text>',
         *(_line(_errors(it), x, y, 'stroke="#888" stroke-width=".7" opacity=".5"') for it in replays),
     ]
     shares = [share for share in LOOKS if all(it.looks[-1].progress >= share for it in replays)]

@@ -12,6 +12,7 @@ from goliat_monitoring.server.context import DEPENDENCIES
 from goliat_monitoring.server.docs import docs_config
 from goliat_monitoring.server.edge import Edge
 from goliat_monitoring.server.errors import answer_problem
+from goliat_monitoring.server.jobs.recorder import Recorder
 from goliat_monitoring.server.jobs.sweeper import Sweeper
 from goliat_monitoring.server.live.routes import live_routes
 from goliat_monitoring.server.pages.routes import page_routes
@@ -22,7 +23,7 @@ from goliat_monitoring.server.settings import Settings
 def create_app(settings: Settings, clock: Clock = wall_clock, *, sweeping: bool = True) -> Edge:
     """The whole application. It opens its database at the lifespan's start and closes it at its end.
 
-    `clock`: UTC microseconds. `sweeping=False` leaves it to the caller to sweep (tests with a clock of their own).
+    `clock`: UTC microseconds. `sweeping=False` leaves it to the caller to sweep and record (tests).
     """
     services = Services(settings, clock)
     return Edge(litestar_app(services, sweeping=sweeping), services)
@@ -34,14 +35,14 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
         services.open()
-        sweeper = Sweeper(services) if sweeping else None
+        jobs: list[Sweeper | Recorder] = [Sweeper(services), Recorder(services)] if sweeping else []
         try:
-            if sweeper is not None:
-                sweeper.start()
+            for job in jobs:
+                job.start()
             yield
         finally:
-            if sweeper is not None:
-                await sweeper.stop()
+            for job in jobs:
+                await job.stop()
             services.close()
 
     return Litestar(

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 
+from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.outlooks import Outlooks
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.migrate import migrate
@@ -27,6 +29,7 @@ class Services:
         self.settings = settings
         self.clock = clock
         self.hub = Hub()
+        self._outlooks = Outlooks()
         self.epoch = ""
         self.quiet_until = 0
         self.db: Database
@@ -56,6 +59,10 @@ class Services:
             judge_delay=round(self.settings.judge_delay_s * SECOND),
             quiet_until=self.quiet_until,
         )
+
+    async def outlook(self) -> Outlook:
+        """When everything will be done."""
+        return await self._outlooks.now(self.db, self.clock())
 
     def keep_quiet(self) -> None:
         """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""
