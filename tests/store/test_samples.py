@@ -2,11 +2,12 @@
 
 import json
 from collections import Counter
+from functools import partial
 
 from goliat_monitoring.store import claims, tables
 from goliat_monitoring.store.bulk import insert_rows
 from goliat_monitoring.store.read.samples import read_samples
-from goliat_monitoring.store.samples.age import AT_ONCE, COLUMNS, SamplesKept, thin_samples
+from goliat_monitoring.store.samples.age import AT_ONCE, COLUMNS, SamplesKept, samples_due, thin_samples
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
 from tests.store.conftest import Agent, House
@@ -42,9 +43,10 @@ def sampled(house: House, run_id: str, seconds: range, kind: str = "vitals", lat
 def thin(house: House, kept: SamplesKept = KEPT) -> list[int]:
     """Do all that is due; how many rows each step took up."""
     steps = []
-    while done := house.do(thin_samples, kept):
-        assert done <= AT_ONCE
-        steps.append(done)
+    for due in house.database.read_now(lambda c: samples_due(c, house.moment, kept)):
+        while done := house.database.submit(partial(thin_samples, due=due)).result(30):
+            assert done <= AT_ONCE
+            steps.append(done)
     return steps
 
 

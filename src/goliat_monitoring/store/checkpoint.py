@@ -45,12 +45,11 @@ class Checkpointer:
             self._thread.join()
 
     def _run(self) -> None:
-        with closing(sqlite3.connect(self._path, timeout=1.0, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous=FULL").close()
-            while not self._closed.is_set():
-                self._due.wait()
-                self._due.clear()
-                # A full disk or a lock is for the writer to find out, and to tell.
-                with suppress(sqlite3.Error):
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
-                self._closed.wait(PAUSE_S)
+        while not self._closed.is_set():
+            self._due.wait()
+            self._due.clear()
+            # A full disk, a lock or a damaged file is for the writer to find out, and to tell.
+            with suppress(sqlite3.Error), closing(sqlite3.connect(self._path, timeout=1.0)) as connection:
+                connection.execute("PRAGMA synchronous=FULL").close()
+                connection.execute("PRAGMA wal_checkpoint(PASSIVE)").close()
+            self._closed.wait(PAUSE_S)

@@ -5,13 +5,17 @@ from contextlib import closing
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import Connection, exc, text
+from sqlalchemy import Connection, delete, exc, insert, text
 
+from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.engine import database_url
+from goliat_monitoring.store.tables import server_facts
 
 TABLES_SHOWN = 10
 # How long emptying the write-ahead log may keep the writer waiting for a reader, seconds.
 PATIENCE_S = 0.02
+# The fact that `prove` changes.
+PROOF = "written_at"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +52,14 @@ def measure(connection: Connection) -> Health:
             )
         },
     )
+
+
+def prove(connection: Connection, now: int) -> None:
+    """Change something: while writing is in trouble, only that shows that it can be done again. `now`: microseconds."""
+    facts = server_facts
+    connection.execute(delete(facts).where(facts.c.name == PROOF))
+    connection.execute(insert(facts).values(name=PROOF, value=str(now)))
+    touch(connection, "server")
 
 
 def wal_size(url: str) -> int:

@@ -190,7 +190,7 @@ class Writer:
         return topics
 
     def _look_for_trouble(self, group: list[Call[Any]], *, changed: bool) -> frozenset[str]:
-        """Remember whether the database itself fails, until it took a change. Returns the topic to tell when it does."""
+        """Remember whether the database itself fails, until it took a change. Returns the topic to tell."""
         problem = next((call.failure for call in group if isinstance(call.failure, OperationalError)), None)
         was = self.trouble
         if problem is None:

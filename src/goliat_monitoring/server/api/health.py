@@ -6,6 +6,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from goliat_monitoring.server.context import Given
 from goliat_monitoring.server.errors import refusal_of
+from goliat_monitoring.store.health import prove
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -32,14 +33,15 @@ async def ready(services: Given) -> Ready:
     checks = {"disk": "low" if services.troubles.disk is not None else "ok"}
     problem: Refused | None = None
     try:
-        await services.db.write(lambda _connection: None)
         # A transaction that changes nothing is no proof while the last one that did failed.
-        if services.db.trouble is not None:
-            raise Refused(503, "nothing can be written to the database", services.db.trouble.text)
+        troubled, now = services.db.trouble is not None, services.clock()
+        await services.db.write(lambda c: prove(c, now) if troubled else None)
         checks["database"] = "ok"
     except (SQLAlchemyError, Refused) as found:
         problem = refusal_of(found, "GET", "/readyz")
         checks["database"] = problem.error
+        if services.db.trouble is not None:
+            problem = Refused(problem.status, problem.error, services.db.trouble.text)
     try:
         await services.storage.check()
         checks["files"] = "ok"

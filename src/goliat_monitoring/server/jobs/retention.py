@@ -12,7 +12,7 @@ from goliat_monitoring.server.jobs.repeating import attempt
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.retention import logs, records, screenshots
-from goliat_monitoring.store.samples.age import SamplesKept, thin_samples
+from goliat_monitoring.store.samples.age import SamplesKept, samples_due, thin_samples
 from goliat_monitoring.store.storage import Spool
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -22,6 +22,8 @@ log = structlog.get_logger()
 REST = 0.02
 # A log is no upload: its size is bounded by what was taken in.
 ANY_SIZE = 1 << 50
+# Every so many passes the oldest samples of all runs are looked at.
+SAMPLES_EVERY = 12
 # Every so many passes the storage is searched for pictures without a row.
 LOOK_EVERY = 72
 
@@ -38,7 +40,8 @@ class Retention:
 
     async def work(self) -> None:
         """One pass."""
-        await attempt("roll-up of samples", self.thin_samples())
+        if self._passes % SAMPLES_EVERY == 0:
+            await attempt("roll-up of samples", self.thin_samples())
         await attempt("retention of screenshots", self.thin_screenshots())
         await attempt("retention of events", self.delete_records())
         await attempt("move of old logs", self.move_logs())
@@ -48,8 +51,13 @@ class Retention:
 
     async def thin_samples(self) -> int:
         """Roll up and delete samples. Returns how many rows were taken up."""
-        kept = samples_kept(self._services.settings)
-        return await self._until_done("samples rolled up", lambda c: thin_samples(c, self._services.moment(), kept))
+        kept, moment = samples_kept(self._services.settings), self._services.moment()
+        total = 0
+        for due in await self._services.db.read(partial(samples_due, moment=moment, kept=kept)):
+            total += await self._until_done(partial(thin_samples, due=due))
+        if total:
+            log.info("samples rolled up", rows=total)
+        return total
 
     async def thin_screenshots(self) -> int:
         """Delete pictures beyond one a minute, and old ones. Returns how many."""
@@ -66,11 +74,13 @@ class Retention:
         settings, gone = self._services.settings, 0
         if (kept := span(settings.keep_events_d)) is not None:
             unit = partial(records.delete_events, kept=kept)
-            gone += await self._until_done("events deleted", lambda c: unit(c, self._services.moment()))
+            gone += await self._until_done(lambda c: unit(c, self._services.moment()))
         if (kept := span(settings.keep_messages_d)) is not None:
             moment = self._services.moment()
             for run_id in await self._services.db.read(partial(records.runs_with_messages, moment=moment, kept=kept)):
-                gone += await self._until_done("messages deleted", partial(records.delete_messages, run_id=run_id))
+                gone += await self._until_done(partial(records.delete_messages, run_id=run_id))
+        if gone:
+            log.info("old events and messages deleted", count=gone)
         return gone
 
     async def move_logs(self) -> int:
@@ -148,13 +158,11 @@ class Retention:
             gone += len(part.files)
             await asyncio.sleep(self._rest)
 
-    async def _until_done(self, what: str, unit: Callable[[Connection], int]) -> int:
+    async def _until_done(self, unit: Callable[[Connection], int]) -> int:
         total = 0
         while done := await self._services.db.write(unit):
             total += done
             await asyncio.sleep(self._rest)
-        if total:
-            log.info(what, count=total)
         return total
 
 

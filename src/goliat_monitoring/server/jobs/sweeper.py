@@ -9,6 +9,7 @@ import structlog
 
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import stalls, sweep
+from goliat_monitoring.store.health import prove
 from goliat_monitoring.store.log import window
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -51,6 +52,8 @@ class Sweeper:
                 log.warning("the clock jumped; nothing expires for a while", seconds=round(drift, 1))
                 self._services.keep_quiet()
             try:
+                if self._services.db.trouble is not None:
+                    await self._services.db.write(partial(prove, now=self._services.clock()))
                 await self._release()
                 await self._services.db.write(partial(sweep.sweep, moment=self._services.moment()))
                 if time.monotonic() - looked >= LOOK_AFTER_S:

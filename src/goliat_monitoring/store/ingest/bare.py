@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, bindparam, select, update
+from sqlalchemy import Connection, select, update
 
 from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, choose_run, is_newest
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import LATE_BARE, LEASE
 from goliat_monitoring.store import runs, tables, verdicts, workers
-from goliat_monitoring.store.bulk import update_rows
+from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
@@ -25,27 +25,23 @@ RUNS_LOOKED_AT = 5
 SEEN = ("last_seen", "ip", "wish", "clock_skew")
 
 
-def _senders() -> Select[Any]:
-    """The workers with these machine ids, newest seen first, each with its newest run."""
-    table, past = tables.workers, tables.runs.alias("past")
-    newest = (
-        select(past.c.id)
-        .where(past.c.worker_id == table.c.id)
-        .order_by(past.c.claimed_at.desc(), past.c.id.desc())
-        .limit(1)
-        .correlate(table)
-        .scalar_subquery()
-    )
-    columns = (table.c[name] for name in ("id", "machine_id", *SEEN))
-    return (
-        select(*columns, newest.label("newest_run_id"))
-        .where(table.c.machine_id.in_(bindparam("machine_ids", expanding=True)))
-        .order_by(table.c.last_seen.desc())
-    )
+class Sender(NamedTuple):
+    """A worker that a machine id may mean, and its newest run."""
+
+    id: str
+    machine_id: str
+    last_seen: int
+    ip: str
+    wish: str
+    clock_skew: int | None
+    newest_run_id: str | None
 
 
-# Made once: building a statement costs more than running it.
-_SENDERS = _senders()
+_SENDERS = (
+    "SELECT w.id, w.machine_id, w.last_seen, w.ip, w.wish, w.clock_skew, (SELECT past.id FROM runs AS past "
+    "WHERE past.worker_id = w.id ORDER BY past.claimed_at DESC, past.id DESC LIMIT 1) "
+    "FROM {rows} JOIN workers AS w ON w.machine_id = v.c0 ORDER BY w.last_seen DESC"
+)
 
 
 class GuiMessage(NamedTuple):
@@ -88,7 +84,7 @@ class Senders:
     def __init__(self, group: Round, machine_ids: Iterable[str]) -> None:
         self._group = group
         self._connection = group.connection
-        self._workers: dict[str, list[Row[Any]]] = {}
+        self._workers: dict[str, list[Sender]] = {}
         # The newest run of a worker; its id, as the draft may be flushed and read again.
         self._newest: dict[str, str | None] = {}
         self._seen: dict[str, tuple[Any, ...]] = {}
@@ -124,7 +120,9 @@ class Senders:
         self._seen = {}
 
     def _read(self, machine_ids: set[str]) -> None:
-        found = self._connection.execute(_SENDERS, {"machine_ids": list(machine_ids)}).all()
+        source = rows_of(self._connection, tables.workers, ("machine_id",))
+        rows = fetch(self._connection, _SENDERS, source, [(machine_id,) for machine_id in machine_ids])
+        found = [Sender._make(row) for row in rows]
         for row in found:
             self._workers.setdefault(row.machine_id, []).append(row)
         self._newest.update({row.id: row.newest_run_id for row in found})
@@ -146,7 +144,7 @@ class Senders:
         self._see(known[0], heard)
         return str(known[0].id), False
 
-    def _see(self, row: Row[Any], heard: GuiMessage) -> None:
+    def _see(self, row: Sender, heard: GuiMessage) -> None:
         now = heard.moment.now
         skew = heard.sent_at - now
         wish = "active" if row.wish == "removed" else row.wish

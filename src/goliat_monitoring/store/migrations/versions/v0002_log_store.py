@@ -135,8 +135,8 @@ def _samples() -> None:
         sa.Column("body", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_samples_run_id"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("run_id", "kind", "step", "sender_at", name=op.f("pk_samples")),
+        sqlite_with_rowid=False,
     )
-    op.create_index("ix_samples_age", "samples", ["step", "received_at"], unique=False)
     op.execute(
         "INSERT INTO samples (run_id, kind, step, sender_at, received_at, body) "
         "SELECT run_id, 'vitals', 0, sender_at, received_at, body FROM old_samples "
