@@ -9,7 +9,7 @@ from goliat_monitoring.cli import show
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.cli.study import find, worker_name
 
-app = typer.Typer(no_args_is_help=True, help="Workers: list, rename, pause, drain.")
+app = typer.Typer(no_args_is_help=True, help="Workers: list, rename, price, pause, drain.")
 
 WorkerArgument = Annotated[str, typer.Argument(help="Id, machine id or address of a worker.")]
 
@@ -55,6 +55,24 @@ def rename(
         show.as_json(answer)
     else:
         show.console.print(f"{worker} is now {label}.", markup=False)
+
+
+@app.command()
+def price(
+    worker: WorkerArgument,
+    per_hour: Annotated[float | None, typer.Argument(help="Euro an hour; left out, the price is forgotten.")] = None,
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say what an hour of a worker costs; studies then tell what they cost."""
+    with client(server, token) as api:
+        answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"pricePerHour": per_hour})
+    if as_json:
+        show.as_json(answer)
+    else:
+        told = "has no price now" if per_hour is None else f"costs {per_hour:g} euro an hour now"
+        show.console.print(f"{worker} {told}.", markup=False)
 
 
 @app.command()

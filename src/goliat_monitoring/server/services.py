@@ -4,8 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.outlooks import Outlooks
 from goliat_monitoring.server.pages.cache import Fragments
 from goliat_monitoring.server.requests import Requests
 from goliat_monitoring.server.settings import Settings
@@ -43,6 +45,7 @@ class Services:
         # When runs and workers were last counted, and what was found.
         self.counted: tuple[int, Counts] | None = None
         self.started_at = clock()
+        self._outlooks = Outlooks()
         self.epoch = ""
         self.quiet_until = 0
         self.db: Database
@@ -73,6 +76,10 @@ class Services:
             quiet_until=self.quiet_until,
             end_stalled_after=round(self.settings.end_stalled_s * SECOND) if self.settings.end_stalled_s else None,
         )
+
+    async def outlook(self) -> Outlook:
+        """When everything will be done."""
+        return await self._outlooks.now(self.db, self.clock())
 
     def keep_quiet(self) -> None:
         """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""

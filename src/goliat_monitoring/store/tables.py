@@ -62,6 +62,7 @@ workers = Table(
     Column("notes", Text, nullable=False, server_default="[]"),  # JSON list of flags its agent reports
     Column("vitals", Text, nullable=False, server_default="{}"),  # JSON of the latest sample
     Column("clock_skew", BigInteger),  # sender minus server, microseconds
+    Column("price_per_hour", Float),  # euro; NULL while nobody said
     Column("last_seen", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     UniqueConstraint("machine_id", "hostname"),
@@ -273,6 +274,40 @@ simulations = Table(
     Column("state", Text, nullable=False, server_default="running"),  # running | done | failed | missing | unproven
     Column("why", Text, nullable=False, server_default=""),
     UniqueConstraint("run_id", "ordinal"),
+)
+
+# What a simulation that is done taught about time. A row for each of them, so that none is looked at twice.
+timings = Table(
+    "timings",
+    metadata,
+    Column("simulation_id", Serial, ForeignKey("simulations.id", ondelete="CASCADE"), primary_key=True,
+           autoincrement=False),
+    Column("super_study_id", Text, nullable=False),
+    Column("worker_id", Text, nullable=False),
+    Column("gpu", Text, nullable=False),
+    Column("phantom", Text, nullable=False),
+    Column("frequency", Text, nullable=False),
+    Column("predicted_s", Float, nullable=False),  # by the cost model, for that GPU
+    Column("seconds", Float, nullable=False),  # 0 where they are not known or it was not computed
+    Column("cached", Boolean, nullable=False),
+    # From samples, so to a few seconds; NULL where they do not tell.
+    Column("setup_s", Float),
+    Column("run_s", Float),
+    Column("extract_s", Float),
+    Column("learned_at", BigInteger, nullable=False, index=True),
+)  # fmt: skip
+
+study_history = Table(
+    "study_history",
+    metadata,
+    Column("super_study_id", Text, ForeignKey("super_studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", BigInteger, primary_key=True),
+    Column("progress", Float, nullable=False),  # 0 to 100
+    Column("done_weight", Float, nullable=False),
+    # When it will be done, UTC microseconds; NULL while nobody can tell.
+    Column("p10_at", BigInteger),
+    Column("p50_at", BigInteger),
+    Column("p90_at", BigInteger),
 )
 
 evidence = Table(

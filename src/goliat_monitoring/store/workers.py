@@ -17,6 +17,8 @@ workers = tables.workers
 # Statements of the claim are made once: to make one takes longer than to run it.
 _ONE = select(workers).where(workers.c.id == bindparam("one"))
 WISHES = ("active", "paused", "draining", "stopping")
+# Euro an hour; more is a mistyped price.
+MOST_PER_HOUR = 10_000
 
 
 def get(connection: Connection, worker_id: str) -> Row[tuple[object, ...]]:
@@ -113,6 +115,16 @@ def set_wish(connection: Connection, moment: Moment, worker_id: str, wish: str, 
     connection.execute(update(workers).where(workers.c.id == worker_id).values(wish=wish))
     record(connection, moment.now, "worker_wish", actor=actor, worker_id=worker_id, wish=wish)
     touch(connection, "fleet", f"worker:{worker_id}", "work", f"directive:{worker_id}")
+
+
+def set_price(connection: Connection, moment: Moment, worker_id: str, price: float | None, actor: str) -> None:
+    """What an hour of the worker costs in euro; None forgets it. Raises `Refused` 400 or 404."""
+    if price is not None and not 0 <= price < MOST_PER_HOUR:
+        raise Refused(400, "no price", f"{price}: euro an hour, from 0 to {MOST_PER_HOUR}, are needed")
+    get(connection, worker_id)
+    connection.execute(update(workers).where(workers.c.id == worker_id).values(price_per_hour=price))
+    record(connection, moment.now, "worker_priced", actor=actor, worker_id=worker_id, price=price)
+    touch(connection, "fleet", f"worker:{worker_id}")
 
 
 def remove(connection: Connection, moment: Moment, worker_id: str, *, force: bool, actor: str) -> None:

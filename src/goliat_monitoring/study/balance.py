@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class Balance(NamedTuple):
-    """Parts, longest first (of equals, in study order). `ratio`: predicted finish over the ideal."""
+    """Parts in the order to take them. `ratio`: predicted finish over the ideal."""
 
     parts: list[Part]
     ratio: float
@@ -50,29 +50,26 @@ class _Piece(NamedTuple):
     halves: list[Part]
 
 
+Arrange = Callable[[Sequence[_Piece]], list[_Piece]]
+
+
 def balanced(space: Space, workers: int, most: int) -> Balance:
     """The fewest parts found with which `workers` equal workers finish within 5 % of the ideal; else the best found.
 
-    `most`: how many parts there may be. The study must have a simulation.
+    `most`: how many parts there may be. The study must have a simulation. The order is that of `scouts_first`, or
+    longest first where only that is good enough.
     """
-    shares, ratio = balanced_shares([Share(space, space.whole)], workers, most)
+    whole = [Share(space, space.whole)]
+    shares, ratio = _searched(whole, workers, most, scouts_first)
+    if ratio > GOOD_ENOUGH:
+        shares, ratio = min(balanced_shares(whole, workers, most), (shares, ratio), key=lambda it: it[1])
     return Balance([share.part for share in shares], ratio)
 
 
 def balanced_shares(shares: Sequence[Share], workers: int, most: int) -> tuple[list[Share], float]:
-    """The same for several parts to begin with, which are cut and never joined: parts and ratio as of `Balance`."""
-    ideal = sum(share.space.seconds(share.part) for share in shares) / workers
-    pieces = _heap(shares, ideal)
-    best = _measured(pieces, workers, ideal)
-    measured = len(pieces)
-    most = min(most, max(PARTS_PER_WORKER * workers, len(pieces)))
-    while best[1] > GOOD_ENOUGH and len(pieces) < most and pieces[0].rank < 2:
-        _cut(pieces, ideal)
-        # Ever larger steps keep the number of looks small where many parts are needed.
-        if len(pieces) - measured > len(pieces) // 64:
-            measured = len(pieces)
-            best = min(best, _measured(pieces, workers, ideal), key=lambda it: it[1])
-    return min(best, _measured(pieces, workers, ideal), key=lambda it: it[1])
+    """The same for several parts to begin with, which are cut and never joined, longest first: parts and ratio as of
+    `Balance`."""
+    return _searched(shares, workers, most, list)
 
 
 def cut_shares(shares: Sequence[Share], number: int) -> list[Share]:
@@ -82,6 +79,38 @@ def cut_shares(shares: Sequence[Share], number: int) -> list[Share]:
     while len(pieces) < number and pieces[0].rank < 2:
         _cut(pieces, ideal)
     return [Share(piece.space, piece.part) for piece in sorted(pieces, key=lambda piece: piece.path)]
+
+
+def scouts_first(pieces: Sequence[_Piece]) -> list[_Piece]:
+    """The lightest parts that show every phantom and frequency, then the others as they stand.
+
+    How long a frequency really takes is known when it was computed once. Longest first, all of the light ones would
+    come last, and until then nobody could tell when the study will be done.
+    """
+    shows = [{*piece.part.phantoms, *piece.part.frequencies} for piece in pieces]
+    unseen = set().union(*shows)
+    lightest_first = sorted(range(len(pieces)), key=lambda number: -pieces[number].minus_seconds)
+    scouts: list[int] = []
+    while unseen:
+        # Of a tie, the lightest.
+        scouts.append(max(lightest_first, key=lambda number: len(shows[number] & unseen)))
+        unseen -= shows[scouts[-1]]
+    return [pieces[number] for number in dict.fromkeys((*scouts, *range(len(pieces))))]
+
+
+def _searched(shares: Sequence[Share], workers: int, most: int, arrange: Arrange) -> tuple[list[Share], float]:
+    ideal = sum(share.space.seconds(share.part) for share in shares) / workers
+    pieces = _heap(shares, ideal)
+    best = _measured(pieces, workers, ideal, arrange)
+    measured = len(pieces)
+    most = min(most, max(PARTS_PER_WORKER * workers, len(pieces)))
+    while best[1] > GOOD_ENOUGH and len(pieces) < most and pieces[0].rank < 2:
+        _cut(pieces, ideal)
+        # Ever larger steps keep the number of looks small where many parts are needed.
+        if len(pieces) - measured > len(pieces) // 64:
+            measured = len(pieces)
+            best = min(best, _measured(pieces, workers, ideal, arrange), key=lambda it: it[1])
+    return min(best, _measured(pieces, workers, ideal, arrange), key=lambda it: it[1])
 
 
 def _heap(shares: Sequence[Share], ideal: float) -> list[_Piece]:
@@ -97,8 +126,9 @@ def _cut(pieces: list[_Piece], ideal: float) -> None:
         heapq.heappush(pieces, _piece(cut.space, half, (*cut.path, side), ideal))
 
 
-def _measured(pieces: Sequence[_Piece], workers: int, ideal: float) -> tuple[list[Share], float]:
-    order = sorted(pieces, key=lambda piece: (piece.minus_seconds, piece.path))
+def _measured(pieces: Sequence[_Piece], workers: int, ideal: float, arrange: Arrange) -> tuple[list[Share], float]:
+    """Longest first (of equals, in study order), then arranged."""
+    order = arrange(sorted(pieces, key=lambda piece: (piece.minus_seconds, piece.path)))
     shares = [Share(piece.space, piece.part) for piece in order]
     return shares, makespan([-piece.minus_seconds for piece in order], workers) / ideal
 

@@ -40,7 +40,7 @@ class Plan:
     @property
     def order(self) -> str:
         """By what the assignments are numbered, which is the order in which workers take them."""
-        return "longest first" if self.request.by == "balanced" else "study order"
+        return "scouts, then longest first" if self.request.by == "balanced" else "study order"
 
 
 def plan(resolved: Config, request: SplitRequest) -> Plan:

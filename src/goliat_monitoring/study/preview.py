@@ -82,7 +82,7 @@ def preview(plan: Plan, fleet: Sequence[Machine] = (), price: float | None = Non
             }
         )
     total = _hours(plan, plan.space.whole, models)
-    equal = [Machine(price=price)] * (plan.request.number or 4 if plan.order == "longest first" else len(assignments))
+    equal = [Machine(price=price)] * (plan.request.number or 4 if plan.request.by == "balanced" else len(assignments))
     return {
         "splitBy": plan.request.by or None,
         "order": plan.order,

@@ -44,10 +44,12 @@ NEAR_FIELD_SOLVER_S: Mapping[int, float] = {
 
 
 class CaseCost(NamedTuple):
-    """Predicted seconds of one simulation: outside the solver, and in it."""
+    """Predicted seconds of one simulation: outside the solver, and in it. `cells_per_s`: the solver's speed; 0 where
+    the solver's time does not come from one."""
 
     overhead_s: float
     solver_s: float
+    cells_per_s: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -116,7 +118,8 @@ def _far_field(config: Mapping[str, Any], phantom: str, tones: list[float], gpu:
     overhead = FIXED_S + SECONDS_PER_MCELL * cells / 1e6
     # Extraction is about half of the overhead and is repeated for each tone.
     overhead *= 1 + 0.5 * (len(tones) - 1)
-    return CaseCost(overhead, cells * steps / gpu_rate(gpu, cells))
+    rate = gpu_rate(gpu, cells)
+    return CaseCost(overhead, cells * steps / rate, rate)
 
 
 def _grid_step_mm(grid: Mapping[str, Any], frequency: float) -> float:

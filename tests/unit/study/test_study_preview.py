@@ -42,7 +42,7 @@ def test_the_fleet_decides_finish_and_cost() -> None:
     shown = preview(made, fleet, price=9.0)
     machines = shown["fleet"]["machines"]
     assert sorted(index for it in machines for index in it["assignments"]) == list(range(len(made.assignments)))
-    assert shown["order"] == "longest first"
+    assert shown["order"] == "scouts, then longest first"
     assert shown["fleet"]["finishHours"] == pytest.approx(max(it["hours"] for it in machines), abs=1e-3)
     assert shown["fleet"]["euro"] == pytest.approx(sum(it["hours"] * it["pricePerHour"] for it in machines), abs=0.02)
     assert shown["euro"]["H100"] == pytest.approx(shown["hours"]["H100"] * 2, abs=0.01)

@@ -49,7 +49,9 @@ class UploadAnswer(msgspec.Struct, rename="camel", kw_only=True):
 @get("/api/assignments/{assignment_id:str}", tags=["Assignments"])
 async def assignment_detail(services: Given, assignment_id: FromPath[str]) -> AssignmentJson:
     """One assignment with its config and its newest run's worker."""
-    return await _assignment(services, assignment_id)
+    future, now = await services.outlook(), services.clock()
+    found = await services.db.read(lambda c: get_assignment(c, now, assignment_id))
+    return assignment_json(found, future, now)
 
 
 @get("/api/assignments/{assignment_id:str}/config", tags=["Assignments"])

@@ -2,12 +2,17 @@
 
 import msgspec
 
+from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.server.api.time_shapes import RangeJson, TimesJson, finish_json, range_json
 from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Screenshot, Sign
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
 
 class RunJson(msgspec.Struct, rename="camel", kw_only=True):
-    """One attempt. What GOLIAT says of its progress proves nothing; `state` and `reason` are the server's judgement."""
+    """One attempt. What GOLIAT says of its progress proves nothing; `state` and `reason` are the server's judgement.
+
+    `percent` and `etaSeconds` are GOLIAT's, `eta` and `finishAt` the server's; null where nobody can tell.
+    """
 
     id: str
     worker_id: str
@@ -36,6 +41,8 @@ class RunJson(msgspec.Struct, rename="camel", kw_only=True):
     simulations: int | None
     simulation_details: str | None
     eta_seconds: float | None
+    eta: RangeJson | None
+    finish_at: TimesJson | None
     warnings: int
     errors: int
     lines: int
@@ -98,8 +105,9 @@ class RunAnswer(msgspec.Struct, rename="camel", kw_only=True):
     screenshots: list[ScreenshotJson]
 
 
-def run_json(run: RunSummary) -> RunJson:
-    """A run in a list."""
+def run_json(run: RunSummary, future: Outlook | None = None, now: int = 0) -> RunJson:
+    """A run in a list; `future` as of `now`, UTC microseconds."""
+    told = future.runs.get(run.id) if future is not None and run.live else None
     return RunJson(
         id=run.id,
         worker_id=run.worker_id,
@@ -128,6 +136,8 @@ def run_json(run: RunSummary) -> RunJson:
         simulations=run.sim_total,
         simulation_details=run.sim_details,
         eta_seconds=run.eta_seconds,
+        eta=range_json(told),
+        finish_at=finish_json(told, now),
         warnings=run.warnings,
         errors=run.errors,
         lines=run.line_count,
@@ -139,10 +149,10 @@ def run_json(run: RunSummary) -> RunJson:
     )
 
 
-def run_answer(detail: RunDetail) -> RunAnswer:
-    """All of a run but its log."""
+def run_answer(detail: RunDetail, future: Outlook, now: int) -> RunAnswer:
+    """All of a run but its log; `future` as of `now`, UTC microseconds."""
     return RunAnswer(
-        run=run_json(detail.summary),
+        run=run_json(detail.summary, future, now),
         cases=[
             SimulationJson(
                 ordinal=simulation.ordinal,

@@ -44,13 +44,15 @@ async def runs_list(
     found = await services.db.read(
         lambda c: list_runs(c, worker_id=worker_id, assignment_id=assignment_id, limit=limit)
     )
-    return [run_json(run) for run in found]
+    future, now = await services.outlook(), services.clock()
+    return [run_json(run, future, now) for run in found]
 
 
 @get("/api/runs/{run_id:str}", tags=["Runs"])
 async def run_detail(services: Given, run_id: FromPath[str]) -> RunAnswer:
     """A run with its simulations, the evidence for each, its files and newest pictures."""
-    return run_answer(await services.db.read(lambda c: get_run(c, run_id)))
+    future, now = await services.outlook(), services.clock()
+    return run_answer(await services.db.read(lambda c: get_run(c, run_id)), future, now)
 
 
 @get("/api/runs/{run_id:str}/screenshots", tags=["Runs"])

@@ -4,9 +4,22 @@ from typing import Any
 
 import msgspec
 
+from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.fleet.states import StudyState, legacy_study
+from goliat_monitoring.server.api.time_shapes import (
+    AmountJson,
+    CostJson,
+    RangeJson,
+    TimesJson,
+    cost_json,
+    eta_note,
+    finish_json,
+    hours_json,
+    range_json,
+)
 from goliat_monitoring.server.api.worker_shapes import WorkerJson, eta_of, worker_json
 from goliat_monitoring.store.read.studies import AssignmentView, StudyDetail, StudySummary
+from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
 
@@ -20,6 +33,8 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
     """An assignment. `state` is ASSIGNED while its run has not spoken; `configUrl`: where its config lies as a file.
 
     `notBefore`: when it is tried again; `ask`: what a person must decide; `replaced`: others ask for what it lacks.
+    `eta`: when it will probably be done; before the study's first simulation is done, when GOLIAT says so. `etaRange`
+    and `finishAt`: the server's own range. null where nobody can tell, or was not asked (a claim is answered at once).
     """
 
     id: str
@@ -31,6 +46,8 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
     progress: float
     current_stage: str | None
     eta: str | None
+    eta_range: RangeJson | None
+    finish_at: TimesJson | None
     result_data: dict[str, Any] | None
     started_at: str | None
     completed_at: str | None
@@ -53,8 +70,9 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
 
 
 class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
-    """What every answer about a super study begins with. `masterProgress` in percent, weighted.
+    """What every answer about a super study begins with. `masterProgress` and `progress`: the same, percent, weighted.
 
+    `eta` and `finishAt`: when all of it is done, with the fleet as it is. `etaNote`: why there is none.
     `retriesStopped`: why nothing of it is tried again; "" where it is.
     """
 
@@ -65,6 +83,10 @@ class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
     total_assignments: int
     completed_assignments: int
     master_progress: float
+    progress: float
+    eta: RangeJson | None
+    finish_at: TimesJson | None
+    eta_note: str | None
     created_at: str
     updated_at: str
     base_config_path: str | None
@@ -81,17 +103,26 @@ class StudyJson(StudyHead, rename="camel", kw_only=True):
 
 
 class StudyAnswer(StudyHead, rename="camel", kw_only=True):
-    """A super study with its configs and assignments. `split`: how they were made; empty if that was not here."""
+    """A super study with its configs and assignments. `split`: how they were made; empty if that was not here.
+
+    `gpuHours`: each worker counts as one GPU. `cost`: null while no worker of the study has a price.
+    """
+
+    gpu_hours: AmountJson
+    cost: CostJson | None
 
     base_config: dict[str, Any]
     split: dict[str, Any]
     assignments: list[AssignmentJson]
 
 
-def assignment_json(assignment: AssignmentView) -> AssignmentJson:
-    """An assignment with its config; the view must have been read with it."""
+def assignment_json(assignment: AssignmentView, future: Outlook | None = None, now: int = 0) -> AssignmentJson:
+    """An assignment with its config; the view must have been read with it. `future`: as of `now`, UTC microseconds."""
     run, worker = assignment.run, assignment.worker
-    live = run is not None and run.live
+    unfinished = future is not None and assignment.state in ("PENDING", "ASSIGNED", "RUNNING")
+    told = future.assignments.get(assignment.id) if future is not None and unfinished else None
+    finish = finish_json(told, now)
+    live, skew = run is not None and run.live, worker.clock_skew if worker is not None else None
     return AssignmentJson(
         id=assignment.id,
         index=assignment.index,
@@ -101,7 +132,9 @@ def assignment_json(assignment: AssignmentView) -> AssignmentJson:
         status=assignment_status(assignment.state),
         progress=assignment.progress,
         current_stage=run.stage if run is not None else None,
-        eta=eta_of(run, worker.clock_skew if worker else None) if run is not None and live else None,
+        eta=finish.p50 if finish is not None else eta_of(run, skew) if run is not None and live else None,
+        eta_range=range_json(told),
+        finish_at=finish,
         result_data=None,
         started_at=iso_or_none(assignment.started_at),
         completed_at=iso_or_none(assignment.completed_at),
@@ -129,7 +162,10 @@ def assignment_status(state: str) -> str:
     return "RUNNING" if state == "ASSIGNED" else state
 
 
-def _study_fields(study: StudySummary) -> dict[str, Any]:
+def _study_fields(study: StudySummary, future: Outlook, now: int) -> dict[str, Any]:
+    told = future.studies.get(study.id)
+    eta = told.eta if told is not None else None
+    over = study.state in (StudyState.COMPLETED, StudyState.CANCELLED, StudyState.ENDED_WITH_FAILURES)
     return {
         "id": study.id,
         "name": study.name,
@@ -138,6 +174,10 @@ def _study_fields(study: StudySummary) -> dict[str, Any]:
         "total_assignments": study.total,
         "completed_assignments": study.completed,
         "master_progress": study.progress,
+        "progress": study.progress,
+        "eta": None if over else range_json(eta),
+        "finish_at": None if over else finish_json(eta, now),
+        "eta_note": eta_note(told, over=over, paused=study.paused),
         "created_at": iso(study.created_at),
         "updated_at": iso(study.updated_at),
         "base_config_path": None,
@@ -148,16 +188,20 @@ def _study_fields(study: StudySummary) -> dict[str, Any]:
     }
 
 
-def study_json(study: StudySummary, assignments: list[AssignmentBrief]) -> StudyJson:
-    """A super study in a list."""
-    return StudyJson(**_study_fields(study), assignments=assignments)
+def study_json(study: StudySummary, assignments: list[AssignmentBrief], future: Outlook, now: int) -> StudyJson:
+    """A super study in a list; `future` as of `now`, UTC microseconds."""
+    return StudyJson(**_study_fields(study, future, now), assignments=assignments)
 
 
-def study_answer(study: StudyDetail, assignments: list[AssignmentView]) -> StudyAnswer:
-    """A whole super study."""
+def study_answer(
+    study: StudyDetail, assignments: list[AssignmentView], usage: StudyUsage, future: Outlook, now: int
+) -> StudyAnswer:
+    """A whole super study; `future` as of `now`, UTC microseconds."""
     return StudyAnswer(
-        **_study_fields(study.summary),
+        **_study_fields(study.summary, future, now),
+        gpu_hours=hours_json(usage),
+        cost=cost_json(usage),
         base_config=study.base_config,
         split=study.split,
-        assignments=[assignment_json(assignment) for assignment in assignments],
+        assignments=[assignment_json(assignment, future, now) for assignment in assignments],
     )

@@ -19,11 +19,13 @@ from goliat_monitoring.server.api.study_shapes import (
     study_answer,
     study_json,
 )
+from goliat_monitoring.server.api.time_shapes import HistoryJson, history_json
 from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
+from goliat_monitoring.store.history import points_of
 from goliat_monitoring.store.read.studies import (
     AssignmentView,
     StudyDetail,
@@ -33,6 +35,7 @@ from goliat_monitoring.store.read.studies import (
     list_assignments,
     list_studies,
 )
+from goliat_monitoring.store.read.usage import StudyUsage, study_usage
 from goliat_monitoring.study.preview import preview
 from goliat_monitoring.wire.errors import Refused
 
@@ -105,7 +108,8 @@ async def studies_list(services: Given, name: FromQuery[str | None] = None) -> l
         return [(study, [AssignmentBrief(id=i, status=s, worker_id=w) for i, s, w in brief.get(study.id, [])])
                 for study in found]  # fmt: skip
 
-    return [study_json(study, parts) for study, parts in await services.db.read(unit)]
+    future, now = await services.outlook(), services.clock()
+    return [study_json(study, parts, future, now) for study, parts in await services.db.read(unit)]
 
 
 @get("/api/super-studies/{study_id:str}", tags=["Super studies"])
@@ -117,9 +121,15 @@ async def study_detail(services: Given, study_id: FromPath[str]) -> StudyAnswer:
 @get("/api/super-studies/{study_id:str}/assignments", tags=["Super studies"])
 async def study_assignments(services: Given, study_id: FromPath[str]) -> list[AssignmentJson]:
     """The assignments of a super study by index."""
-    now = services.clock()
+    future, now = await services.outlook(), services.clock()
     found = await services.db.read(lambda c: list_assignments(c, now, study_id, with_config=True))
-    return [assignment_json(assignment) for assignment in found]
+    return [assignment_json(assignment, future, now) for assignment in found]
+
+
+@get("/api/super-studies/{study_id:str}/history", tags=["Super studies"])
+async def study_history(services: Given, study_id: FromPath[str]) -> HistoryJson:
+    """How far the study was, and when it was to be done, about every five minutes of its life; oldest first."""
+    return history_json(await services.db.read(lambda c: points_of(c, study_id)))
 
 
 @delete("/api/super-studies/{study_id:str}", status_code=200, tags=["Super studies"])
@@ -150,9 +160,10 @@ async def _delete(services: Services, principal: Principal, study_id: str) -> Re
 
 async def whole_study(services: Services, study_id: str) -> StudyAnswer:
     """A super study with its configs and assignments, as it is now. Raises `Refused` 404."""
-    now = services.clock()
+    future, now = await services.outlook(), services.clock()
 
-    def unit(c: Connection) -> tuple[StudyDetail, list[AssignmentView]]:
-        return get_study(c, study_id), list_assignments(c, now, study_id, with_config=True)
+    def unit(c: Connection) -> tuple[StudyDetail, list[AssignmentView], StudyUsage]:
+        used = study_usage(c, now, study_id, future.studies.get(study_id))
+        return get_study(c, study_id), list_assignments(c, now, study_id, with_config=True), used
 
-    return study_answer(*await services.db.read(unit))
+    return study_answer(*await services.db.read(unit), future, now)

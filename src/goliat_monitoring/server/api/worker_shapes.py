@@ -78,6 +78,7 @@ class WorkerJson(msgspec.Struct, rename="camel", kw_only=True):
     notes: list[str]
     vitals: dict[str, float]
     clock_skew_s: float | None
+    price_per_hour: float | None
     run_id: str | None
     ambiguous: list[str]
     set_aside: list[str]
@@ -128,6 +129,7 @@ def _worker_fields(worker: WorkerView) -> dict[str, Any]:
         "notes": worker.notes,
         "vitals": worker.vitals,
         "clock_skew_s": None if worker.clock_skew is None else worker.clock_skew / SECOND,
+        "price_per_hour": worker.price_per_hour,
         "run_id": None if run is None else run.id,
         "ambiguous": worker.ambiguous,
         "set_aside": worker.set_aside,

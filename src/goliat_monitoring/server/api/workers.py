@@ -39,10 +39,11 @@ class Register(msgspec.Struct, rename="camel", kw_only=True):
 
 class Change(msgspec.Struct, rename="camel", kw_only=True):
     """What to change. `wish`: paused and draining workers claim nothing new; a stopping one also ends its agent when
-    the run at hand is delivered."""
+    the run at hand is delivered. `pricePerHour`: euro; null forgets it."""
 
     label: str | None = None
     wish: Literal["active", "paused", "draining", "stopping"] | None = None
+    price_per_hour: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class TakeBack(msgspec.Struct, rename="camel", kw_only=True):
@@ -94,10 +95,11 @@ async def worker_detail(services: Given, key: FromPath[str]) -> WorkerAnswer:
 
 @patch("/api/workers/{key:str}", tags=["Workers"])
 async def change_worker(services: Given, principal: Caller, key: FromPath[str], data: JSONBody[Change]) -> WorkerJson:
-    """Rename a worker, or say whether it may claim work."""
+    """Rename a worker, say whether it may claim work, or what an hour of it costs."""
     moment = services.moment()
-    if data.label is None and data.wish is None:
-        raise Refused(400, "nothing to change", "send `label` or `wish`")
+    price = data.price_per_hour
+    if data.label is None and data.wish is None and price is msgspec.UNSET:
+        raise Refused(400, "nothing to change", "send `label`, `wish` or `pricePerHour`")
 
     def unit(c: Connection) -> WorkerView:
         worker_id = the_only(find_workers(c, moment.now, key), key).id
@@ -105,6 +107,8 @@ async def change_worker(services: Given, principal: Caller, key: FromPath[str], 
             workers.rename(c, moment, worker_id, data.label, principal.id)
         if data.wish is not None:
             workers.set_wish(c, moment, worker_id, data.wish, principal.id)
+        if price is not msgspec.UNSET:
+            workers.set_price(c, moment, worker_id, price, principal.id)
         return get_worker(c, moment.now, worker_id)
 
     return worker_json(await services.db.write(unit))

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Row, func, select
 
 from goliat_monitoring.fleet.states import AssignmentState, study_state
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query
+from goliat_monitoring.store.read.runs import RunSummary, runs, summary_of, summary_query
+from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
 from goliat_monitoring.wire.errors import Refused
 
@@ -20,7 +21,7 @@ NEARLY = 99.0
 
 class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
     """A super study as lists show it. `counts`: assignments by state. `progress`: 0 to 100, weighted, from proven
-    cases and what live runs say of themselves.
+    cases and how far the simulations at work are.
     """
 
     id: str
@@ -177,13 +178,12 @@ def list_cases(connection: Connection, assignment_id: str) -> list[CaseView]:
     ]
 
 
-def assignment_progress(state: str, weight: float, done_weight: float, percent: float | None) -> float:
-    """0 to 100. What is proven counts; a live run's own percentage counts only upwards and never as done."""
+def assignment_progress(state: str, weight: float, done_weight: float, more: float = 0.0) -> float:
+    """0 to 100. What is proven counts, and `more`, the weight that the simulation at work has behind it; what GOLIAT
+    says of itself does not."""
     if state == "COMPLETED":
         return 100.0
-    proven = 100 * done_weight / weight if weight > 0 else 0.0
-    claimed = min(max(percent or 0.0, 0.0), 100.0)
-    return min(max(proven, claimed), NEARLY)
+    return min(100 * max(done_weight + more, 0.0) / weight, NEARLY) if weight > 0 else 0.0
 
 
 def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tuple[str, float, float, int]]]:
@@ -207,24 +207,12 @@ def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tupl
             done = row.weight if row.state == "COMPLETED" else min(row.done, row.weight)
             found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, row.how_many)
         # What the live runs add on top of what is proven, and which of them have not spoken yet.
-        live = (
-            select(
-                assignments.c.super_study_id,
-                assignments.c.weight,
-                assignments.c.done_weight,
-                runs.c.percent,
-                runs.c.state,
-            )
-            .join(assignments, assignments.c.id == runs.c.assignment_id)
-            .where(LIVE, assignments.c.super_study_id.in_(chunk))
-        )
-        for row in connection.execute(live):
-            states = found.setdefault(row.super_study_id, {})
-            progress = assignment_progress("RUNNING", row.weight, row.done_weight, row.percent)
+        for run in under_way(connection, study_ids=chunk):
+            states = found.setdefault(run.study_id, {})
             weight, done, count = states.get("RUNNING", (0.0, 0.0, 0))
-            more = max(row.weight * progress / 100 - row.done_weight, 0.0)
+            more = min(run.more, max(run.assignment_weight - run.proven, 0.0))
             states["RUNNING"] = (weight, done + more, count)
-            if row.state == "claimed" and count:
+            if run.state == "claimed" and count:
                 silent = states.get("ASSIGNED", (0.0, 0.0, 0))
                 states["RUNNING"] = (weight, done + more, count - 1)
                 states["ASSIGNED"] = (0.0, 0.0, silent[2] + 1)
@@ -279,11 +267,13 @@ def _views(
         for found in connection.execute(summary_query().where(runs.c.id.in_(ids[start : start + 500]))):
             newest[found.id] = summary_of(found)
     fleet = {worker.id: worker for worker in list_workers(connection, now, with_removed=True)} if newest else {}
+    live = {run.study_id for run in newest.values() if run.live and run.study_id is not None}
+    more = {it.run_id: it.more for it in under_way(connection, study_ids=live)} if live else {}
     views = []
     for row in rows:
         run = newest.get(row.last_run_id or "")
         state = "ASSIGNED" if row.state == "RUNNING" and run is not None and run.state == "claimed" else row.state
-        percent = run.percent if run is not None and run.live else None
+        reached = more.get(run.id, 0.0) if run is not None and run.live else 0.0
         views.append(
             AssignmentView(
                 id=row.id,
@@ -294,7 +284,7 @@ def _views(
                 weight=row.weight,
                 requirements=msgspec.json.decode(row.requirements, type=dict[str, Any]),
                 done_weight=row.done_weight,
-                progress=round(assignment_progress(row.state, row.weight, row.done_weight, percent), 2),
+                progress=round(assignment_progress(row.state, row.weight, row.done_weight, reached), 2),
                 expected_total=row.expected_total,
                 attempts=row.attempts,
                 memory_errors=row.memory_errors,

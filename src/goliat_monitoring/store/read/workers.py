@@ -19,7 +19,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     `state` and `presence` are derived at the time of the query. `run`: its newest live run, else its newest.
     `ambiguous`: ids of the other live workers under the same machine id; then nobody knows which of them speaks.
     `set_aside`: names of the studies of which it gets nothing more, because its runs of them failed.
-    `clock_skew`: its clock minus the server's, microseconds.
+    `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: in euro.
     """
 
     id: str
@@ -34,6 +34,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[str]
     vitals: dict[str, float]
     clock_skew: int | None
+    price_per_hour: float | None
     last_seen: int
     created_at: int
     state: str
@@ -107,6 +108,7 @@ def _view(
         notes=msgspec.json.decode(row.notes, type=list[str]),
         vitals=msgspec.json.decode(row.vitals, type=dict[str, float]),
         clock_skew=row.clock_skew,
+        price_per_hour=row.price_per_hour,
         last_seen=row.last_seen,
         created_at=row.created_at,
         state=worker_state(row.wish, last if live else None, None if live else last),

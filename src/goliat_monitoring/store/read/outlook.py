@@ -1,0 +1,168 @@
+"""The future of all super studies, from what is stored: facts are gathered here, `fleet.outlook` decides."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, func, select
+
+from goliat_monitoring.fleet.outlook import Block, Outlook, RunFacts, Underway, Waiting, WorkerFacts, outlook
+from goliat_monitoring.fleet.presence import presence
+from goliat_monitoring.fleet.progress import learned_phases
+from goliat_monitoring.fleet.rates import Kind, Speed, learn
+from goliat_monitoring.store import tables, timings
+from goliat_monitoring.store.predictions import UNKNOWN_S, Predictions
+from goliat_monitoring.store.read.underway import UnderWay, under_way
+from goliat_monitoring.study.requirements import MachineFacts, RequirementProblem, Requirements
+from goliat_monitoring.study.weights import GPU_RATE
+from goliat_monitoring.wire.agent import Facts
+from goliat_monitoring.wire.clock import SECOND
+
+assignments, studies, cases, workers = tables.assignments, tables.super_studies, tables.cases, tables.workers
+
+
+def look_ahead(connection: Connection, now: int) -> Outlook:
+    """When everything will be done as things stand at `now`, UTC microseconds. Nothing is written."""
+    return _Look(connection, now).told()
+
+
+class _Look:
+    def __init__(self, connection: Connection, now: int) -> None:
+        self._connection, self._now = connection, now
+        self._predictions = Predictions(connection)
+        self._facts = {
+            row.id: (msgspec.json.decode(row.facts, type=Facts), row)
+            for row in connection.execute(select(workers).where(workers.c.wish != "removed").order_by(workers.c.id))
+        }
+        self._blocks = self._missing()
+        self._phases = timings.phases(connection)
+
+    def told(self) -> Outlook:
+        live = under_way(self._connection)
+        rates = learn(timings.newest(self._connection), [it for run in live for it in self._speed(run)])
+        return outlook(rates, self._workers(), [self._run(it) for it in live], self._queue(), self._predictions.on_gpu)
+
+    def _workers(self) -> list[WorkerFacts]:
+        return [
+            WorkerFacts(
+                key, facts.gpu_name,
+                takes=row.wish == "active" and presence(row.kind, row.last_seen, self._now) != "offline",
+            )
+            for key, (facts, row) in self._facts.items()
+        ]  # fmt: skip
+
+    def _missing(self) -> dict[str, list[Block]]:
+        """By assignment that waits or runs, what is not done of it."""
+        found: dict[str, list[Block]] = {}
+        query = (
+            select(
+                cases.c.assignment_id, assignments.c.super_study_id, cases.c.phantom, cases.c.frequency,
+                func.sum(cases.c.weight).label("weight"), func.count().label("how_many"),
+            )
+            .join(assignments, assignments.c.id == cases.c.assignment_id)
+            # What was split again is asked for by others now.
+            .where(
+                assignments.c.state.in_(("PENDING", "RUNNING")),
+                assignments.c.replaced_at.is_(None),
+                cases.c.state.not_in(("done", "moved")),
+            )
+            .group_by(cases.c.assignment_id, assignments.c.super_study_id, cases.c.phantom, cases.c.frequency)
+        )  # fmt: skip
+        for row in self._connection.execute(query):
+            kind = Kind(row.super_study_id, row.phantom, row.frequency)
+            found.setdefault(row.assignment_id, []).append(Block(kind, row.weight, row.how_many))
+        return found
+
+    def _run(self, run: UnderWay) -> RunFacts:
+        # A sender's clock may be off; its worker's skew is known.
+        facts, row = self._facts.get(run.worker_id, (Facts(), None))
+        skew = row.clock_skew or 0 if row is not None else 0
+        age = (self._now - run.claimed_at) / SECOND
+        rest = self._blocks.get(run.assignment_id, [])
+        if not run.cases_known:
+            rest = _unknown(run.study_id, (run.total or 1) - run.done)
+        if run.began_at is None or not (run.case_key or not run.cases_known):
+            return RunFacts(run.run_id, run.assignment_id, run.study_id, run.worker_id, rest, age=age)
+        kind = Kind(run.study_id, run.phantom, run.frequency)
+        weight = run.weight or UNKNOWN_S
+        prior = self._predictions.phases(kind, facts.gpu_name)
+        begin, end = run.span(learned_phases(prior, self._phases.get(run.study_id, ())))
+        elapsed = (self._now + skew - run.began_at) / SECOND
+        return RunFacts(
+            run.run_id, run.assignment_id, run.study_id, run.worker_id, _without(rest, kind, weight),
+            Underway(kind, weight, elapsed, begin, end), age,
+        )  # fmt: skip
+
+    def _speed(self, run: UnderWay) -> list[Speed]:
+        """What the solver's own lines say about its worker, where the model knows the GPU."""
+        facts, _ = self._facts.get(run.worker_id, (Facts(), None))
+        known = next((rate for gpu, rate in GPU_RATE.items() if gpu.casefold() in facts.gpu_name.casefold()), None)
+        kind = Kind(run.study_id, run.phantom, run.frequency)
+        cost = self._predictions.cost(kind, facts.gpu_name) if run.case_key else None
+        if not run.mcells_per_s or known is None or cost is None or not cost.cells_per_s:
+            return []
+        return [Speed(run.worker_id, run.mcells_per_s * 1e6 / cost.cells_per_s, cost.solver_s / cost.seconds)]
+
+    def _queue(self) -> list[Waiting]:
+        """What waits, in the order of claims; what is paused or cancelled does not wait."""
+        rows = self._connection.execute(
+            select(
+                assignments.c.id, assignments.c.super_study_id, assignments.c.requirements, assignments.c.not_before,
+                assignments.c.expected_total, assignments.c.attempts, studies.c.retries_stopped,
+            )
+            .join(studies, studies.c.id == assignments.c.super_study_id)
+            .where(assignments.c.state == "PENDING", studies.c.paused.is_(False), studies.c.cancelled.is_(False))
+            .order_by(studies.c.priority.desc(), studies.c.created_at, studies.c.id, assignments.c.index)
+        )  # fmt: skip
+        aside: dict[str, set[str]] = {}
+        for row in self._connection.execute(select(tables.set_aside).where(tables.set_aside.c.lifted_at.is_(None))):
+            aside.setdefault(row.super_study_id, set()).add(row.worker_id)
+        allowed: dict[tuple[str, str], frozenset[str] | None] = {}
+        queue = []
+        for row in rows:
+            key = row.super_study_id, row.requirements
+            if key not in allowed:
+                allowed[key] = self._meeting(row.requirements, aside.get(row.super_study_id))
+            queue.append(
+                Waiting(
+                    row.id,
+                    row.super_study_id,
+                    self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
+                    frozenset() if row.attempts and row.retries_stopped else allowed[key],
+                    max((row.not_before or 0) - self._now, 0) / SECOND,
+                )
+            )
+        return queue
+
+    def _meeting(self, text: str, aside: Collection[str] | None) -> frozenset[str] | None:
+        """The workers that meet requirements and were not set aside; None where any will do."""
+        wanted: dict[str, Any] = msgspec.json.decode(text)
+        if not wanted and not aside:
+            return None
+        try:
+            demand = Requirements.from_json(wanted)
+        except RequirementProblem:
+            return frozenset()
+        return frozenset(
+            key
+            for key, (facts, _) in self._facts.items()
+            if key not in (aside or ())
+            and demand.meets(MachineFacts(facts.gpu_name, facts.vram_bytes, facts.tags, facts.goliat_version)).met
+        )
+
+
+def _unknown(study_id: str, how_many: int) -> list[Block]:
+    """Simulations that nobody knows anything about but their number."""
+    count = max(how_many, 1)
+    return [Block(Kind(study_id, "", ""), UNKNOWN_S * count, count)]
+
+
+def _without(blocks: Sequence[Block], kind: Kind, weight: float) -> list[Block]:
+    """Blocks without the simulation at work."""
+    rest = []
+    for block in blocks:
+        if block.kind != kind:
+            rest.append(block)
+        elif block.simulations > 1:
+            rest.append(Block(kind, max(block.weight - weight, 0.0), block.simulations - 1))
+    return rest

@@ -1,0 +1,248 @@
+"""Progress, ETA, GPU hours, money and their history, over HTTP while a study goes on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select
+
+from goliat_monitoring.server.jobs.recorder import record
+from goliat_monitoring.store import tables, timings
+from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.clock import SECOND
+from tests.support.app import AgentCalls, App
+
+WithApp = Callable[..., None]
+CONFIG: dict[str, Any] = {
+    "study_type": "far_field",
+    "phantoms": ["thelonious"],
+    "frequencies_mhz": [700],
+    "far_field_setup": {
+        "type": "environmental",
+        "environmental": {"incident_directions": ["x_pos", "x_neg"], "polarizations": ["theta", "phi"]},
+    },
+    "execution_control": {"do_setup": True, "do_run": True, "do_extract": True},
+}
+CASES = [f"{side}_{angle}" for side in ("x_pos", "x_neg") for angle in ("theta", "phi")]
+SIMULATION_S = 400.0
+
+
+class _Speaker:
+    """An agent whose GOLIAT says what it does."""
+
+    def __init__(self, app: App, agent: AgentCalls) -> None:
+        self.app, self.agent, self.offset = app, agent, 0
+
+    async def say(self, *messages: dict[str, Any]) -> None:
+        items = [wire.MessageItem(sent_at=self.app.clock.now, message=message) for message in messages]
+        await self.agent.send(self.offset, *items)
+        self.offset += len(items)
+
+    async def line(self, text: str) -> None:
+        await self.agent.send(self.offset, self.agent.line(text))
+        self.offset += 1
+
+    async def begin(self, number: int) -> None:
+        details = f"thelonious, 700MHz, {CASES[number]}"
+        await self.say({"type": "sim_details", "count": number + 1, "total": 4, "details": details})
+        await self.stage("Setup")
+
+    async def stage(self, name: str, current: float = 0) -> None:
+        await self.say({"type": "stage_progress", "name": name, "current": current, "total": 1})
+
+    async def simulate(self, number: int) -> None:
+        """One simulation from begin to end."""
+        await self.begin(number)
+        self.app.clock.now += round(0.2 * SIMULATION_S * SECOND)
+        await self.stage("Run")
+        self.app.clock.now += round(0.5 * SIMULATION_S * SECOND)
+        await self.stage("Running Simulation", 1)
+        await self.stage("Extract")
+        self.app.clock.now += round(0.3 * SIMULATION_S * SECOND)
+        await self.stage("Extracting Results", 1)
+
+
+async def started(app: App) -> tuple[str, AgentCalls, _Speaker]:
+    study = await app.study("timed", parts=2, config=CONFIG)
+    agent = await app.agent()
+    await agent.claim()
+    # What was told a moment ago is told again.
+    app.clock.now += 5 * SECOND
+    return str(study["id"]), agent, _Speaker(app, agent)
+
+
+def test_an_eta_comes_with_the_first_simulation_and_is_kept(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, agent, goliat = await started(app)
+        before = await app.get(f"/api/super-studies/{study_id}")
+        assert (before["eta"], before["finishAt"], before["etaNote"]) == (None, None, "after first simulation")
+        assert before["cost"] is None
+        await goliat.simulate(0)
+        await record(app.services)
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert shown["etaNote"] is None
+        eta = shown["eta"]
+        assert 0 < eta["p10"] < eta["p50"] < eta["p90"]
+        # Seven simulations are left, which the model thought shorter than the one that was seen.
+        assert 4 * SIMULATION_S < eta["p50"] < 8 * SIMULATION_S
+        assert shown["progress"] == shown["masterProgress"] == pytest.approx(100 / 8)
+        assert shown["finishAt"]["p10"] < shown["finishAt"]["p50"] < shown["finishAt"]["p90"]
+        running, waiting = shown["assignments"]
+        assert running["etaRange"]["p50"] < waiting["etaRange"]["p50"] <= eta["p90"]
+        assert running["eta"] == running["finishAt"]["p50"]
+        assert agent.job is not None
+        run = (await app.get(f"/api/runs/{agent.job.run_id}"))["run"]
+        assert run["eta"] == running["etaRange"]
+        listed = await app.get("/api/super-studies")
+        assert listed[0]["eta"] == eta
+        (point,) = (await app.get(f"/api/super-studies/{study_id}/history"))["points"]
+        assert point["progress"] == shown["progress"]
+        assert point["finishAt"] == shown["finishAt"]
+
+    with_app(test)
+
+
+def test_progress_counts_what_the_solver_proves_and_not_what_goliat_says(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+
+        async def progress() -> float:
+            return float((await app.get(f"/api/super-studies/{study_id}/assignments"))[0]["progress"])
+
+        await goliat.begin(0)
+        await goliat.say({"type": "overall_progress", "current": 100, "total": 100})
+        await goliat.stage("Setup", 1)
+        assert await progress() == 0
+        app.clock.now += 60 * SECOND
+        await goliat.stage("Run", 0.9)
+        in_run = await progress()
+        assert 0 < in_run < 25
+        app.clock.now += 60 * SECOND
+        await goliat.line("[PROGRESS]: 50% [Time step 100 of 200] remaining time 1 minutes @ 2100.0 MCells/s")
+        assert in_run < await progress() < 25
+        await goliat.stage("Extract")
+        assert await progress() < 25
+        await goliat.stage("Extracting Results", 1)
+        assert await progress() == 25
+        # The next begins at nothing, whatever was heard of the last.
+        await goliat.begin(1)
+        assert await progress() == 25
+
+    with_app(test)
+
+
+def test_gpu_hours_and_money(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, agent, goliat = await started(app)
+        await goliat.simulate(0)
+        await record(app.services)
+        await agent.call("POST", "heartbeat", wire.Beat(session_id=agent.session_id, sent_at=app.clock.now))
+        worker = f"/api/workers/{agent.worker_id}"
+        answer = await app.http.patch(worker, json={"pricePerHour": 0.9})
+        assert answer.json()["pricePerHour"] == 0.9
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        hours, cost = shown["gpuHours"], shown["cost"]
+        assert hours["spent"] == pytest.approx((SIMULATION_S + 5) / 3600, abs=1e-3)
+        assert hours["forecast"] > hours["spent"] + 4 * SIMULATION_S / 3600
+        assert hours["idle"] == 0
+        assert cost["spent"] == pytest.approx(0.9 * hours["spent"], abs=0.01)
+        assert cost["forecast"] == pytest.approx(0.9 * hours["forecast"], abs=0.01)
+        assert (cost["currency"], cost["unpricedHours"]) == ("EUR", 0)
+        for wrong in (-1, 1e9):
+            assert (await app.http.patch(worker, json={"pricePerHour": wrong})).status_code == 400
+        assert (await app.http.patch(worker, json={"pricePerHour": None})).json()["pricePerHour"] is None
+        assert (await app.get(f"/api/super-studies/{study_id}"))["cost"] is None
+
+    with_app(test)
+
+
+def test_nobody_may_take_it(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, agent, goliat = await started(app)
+        await goliat.simulate(0)
+        await record(app.services)
+        await app.http.patch(f"/api/workers/{agent.worker_id}", json={"wish": "draining"})
+        app.clock.now += 3600 * SECOND
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert (shown["eta"], shown["etaNote"]) == (None, "no worker may take what is left")
+
+    with_app(test)
+
+
+def test_history_is_bounded_ends_with_the_study_and_reads_write_nothing(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+
+        async def points() -> list[dict[str, Any]]:
+            return list((await app.get(f"/api/super-studies/{study_id}/history"))["points"])
+
+        for _ in range(3):
+            await app.get(f"/api/super-studies/{study_id}")
+        assert await points() == []
+        await goliat.begin(0)
+        for _ in range(20):
+            app.clock.now += 60 * SECOND
+            await goliat.stage("Setup")
+            await record(app.services)
+        assert len(await points()) == 4
+        assert (await app.http.get("/api/super-studies/none/history")).status_code == 404
+
+    with_app(test)
+
+
+def test_each_simulation_teaches_once_and_cached_ones_nothing(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        _, _, goliat = await started(app)
+        await goliat.simulate(0)
+        await goliat.begin(1)
+        await goliat.line(f"--- Processing Simulation 2/4: thelonious, 700MHz, {CASES[1]} ---")
+        app.clock.now += 12 * SECOND
+        await goliat.line("Project already done, skipping.")
+        await record(app.services)
+        await record(app.services)
+        rows = await app.services.db.read(
+            lambda c: c.execute(select(timings.timings).order_by(timings.timings.c.simulation_id)).all()
+        )
+        assert [row.cached for row in rows] == [False, True]
+        assert rows[0].seconds == SIMULATION_S
+        assert (rows[0].setup_s, rows[0].run_s, rows[0].extract_s) == pytest.approx((80, 200, 120), abs=6)
+        assert len(await app.services.db.read(timings.newest)) == 1
+
+    with_app(test)
+
+
+def test_what_was_split_again_counts_with_those_that_took_it_over(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+        await goliat.simulate(0)
+        await record(app.services)
+        path = f"/api/super-studies/{study_id}"
+        before = await app.get(path)
+        await app.post(f"{path}/split-again", {"numSplits": 2})
+        app.clock.now += 5 * SECOND
+        shown = await app.get(path)
+        assert [part["replaced"] for part in shown["assignments"]] == [False, True, False, False]
+        assert shown["progress"] == before["progress"] == pytest.approx(100 / 8)
+        assert shown["assignments"][1]["etaRange"] is None
+        # The same work in one more assignment; counted twice it would be half as much again.
+        assert shown["eta"]["p50"] == pytest.approx(before["eta"]["p50"], rel=0.1)
+
+    with_app(test)
+
+
+def test_a_worker_set_aside_is_not_counted_on(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, agent, goliat = await started(app)
+        await goliat.simulate(0)
+        await record(app.services)
+        aside = insert(tables.set_aside).values(
+            super_study_id=study_id, worker_id=agent.worker_id, at=app.clock.now, reason="it failed thrice"
+        )
+        await app.services.db.write(lambda c: c.execute(aside))
+        app.clock.now += 5 * SECOND
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert (shown["eta"], shown["etaNote"]) == (None, "no worker may take what is left")
+        # What it runs now goes on.
+        assert shown["assignments"][0]["etaRange"] is not None
+
+    with_app(test)
