@@ -23,7 +23,7 @@ CONFIG: dict[str, Any] = {
     },
     "execution_control": {"do_setup": True, "do_run": True, "do_extract": True},
 }
-CASES = [f"{side}_{angle}" for side in ("x_pos", "x_neg") for angle in ("theta", "phi")]
+CASES = [f"{side}, {angle}" for side in ("x_pos", "x_neg") for angle in ("theta", "phi")]
 SIMULATION_S = 400.0
 
 
@@ -67,7 +67,7 @@ async def started(app: App) -> tuple[str, AgentCalls, _Speaker]:
     agent = await app.agent()
     await agent.claim()
     # What was told a moment ago is told again.
-    app.clock.now += 5 * SECOND
+    app.clock.now += 60 * SECOND
     return str(study["id"]), agent, _Speaker(app, agent)
 
 
@@ -142,7 +142,7 @@ def test_gpu_hours_and_money(with_app: WithApp) -> None:
         assert answer.json()["pricePerHour"] == 0.9
         shown = await app.get(f"/api/super-studies/{study_id}")
         hours, cost = shown["gpuHours"], shown["cost"]
-        assert hours["spent"] == pytest.approx((SIMULATION_S + 5) / 3600, abs=1e-3)
+        assert hours["spent"] == pytest.approx((SIMULATION_S + 60) / 3600, abs=1e-3)
         assert hours["forecast"] > hours["spent"] + 4 * SIMULATION_S / 3600
         assert hours["idle"] == 0
         assert cost["spent"] == pytest.approx(0.9 * hours["spent"], abs=0.01)
@@ -169,7 +169,7 @@ def test_nobody_may_take_it(with_app: WithApp) -> None:
     with_app(test)
 
 
-def test_history_is_bounded_ends_with_the_study_and_reads_write_nothing(with_app: WithApp) -> None:
+def test_history_is_bounded_and_reads_write_nothing(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         study_id, _, goliat = await started(app)
 
@@ -219,7 +219,7 @@ def test_what_was_split_again_counts_with_those_that_took_it_over(with_app: With
         path = f"/api/super-studies/{study_id}"
         before = await app.get(path)
         await app.post(f"{path}/split-again", {"numSplits": 2})
-        app.clock.now += 5 * SECOND
+        app.clock.now += 60 * SECOND
         shown = await app.get(path)
         assert [part["replaced"] for part in shown["assignments"]] == [False, True, False, False]
         assert shown["progress"] == before["progress"] == pytest.approx(100 / 8)
@@ -239,10 +239,35 @@ def test_a_worker_set_aside_is_not_counted_on(with_app: WithApp) -> None:
             super_study_id=study_id, worker_id=agent.worker_id, at=app.clock.now, reason="it failed thrice"
         )
         await app.services.db.write(lambda c: c.execute(aside))
-        app.clock.now += 5 * SECOND
+        app.clock.now += 60 * SECOND
         shown = await app.get(f"/api/super-studies/{study_id}")
         assert (shown["eta"], shown["etaNote"]) == (None, "no worker may take what is left")
         # What it runs now goes on.
         assert shown["assignments"][0]["etaRange"] is not None
+
+    with_app(test)
+
+
+def test_history_ends_with_the_study(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study("short", config=CONFIG)
+        agent = await app.agent()
+        await agent.claim()
+        goliat = _Speaker(app, agent)
+        for number in range(4):
+            await goliat.simulate(number)
+            await record(app.services)
+        assert agent.job is not None
+        end = wire.End("exited", 0, app.clock.now, "s1", goliat.offset)
+        await agent.call("POST", f"runs/{agent.job.run_id}/end", end)
+        app.clock.now += 60 * SECOND
+        for _ in range(3):
+            await record(app.services)
+        shown = await app.get(f"/api/super-studies/{study['id']}")
+        assert (shown["state"], shown["eta"], shown["finishAt"], shown["etaNote"]) == ("completed", None, None, None)
+        assert shown["gpuHours"]["forecast"] == shown["gpuHours"]["spent"] > 0
+        points = (await app.get(f"/api/super-studies/{study['id']}/history"))["points"]
+        assert [it["progress"] for it in points] == [25, 50, 75, 99, 100]
+        assert points[-1]["finishAt"]["p10"] == points[-1]["finishAt"]["p90"] == points[-1]["at"]
 
     with_app(test)

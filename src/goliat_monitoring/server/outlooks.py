@@ -8,8 +8,9 @@ from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.read.outlook import look_ahead
 from goliat_monitoring.wire.clock import SECOND
 
-# How old an answer may be, seconds; longer where it costs much, so that it takes a twentieth of a processor at most.
+# How old an answer may be, seconds; more where it costs much, so that it takes a twentieth of a processor, to a limit.
 FRESH_S = 3.0
+STALE_S = 30.0
 COSTS = 20.0
 
 
@@ -25,7 +26,7 @@ class Outlooks:
     async def now(self, db: Database, now: int) -> Outlook:
         """The future as of `now`, UTC microseconds, or a moment ago."""
         async with self._lock:
-            if self._at is None or not 0 <= now - self._at < max(FRESH_S, COSTS * self._took) * SECOND:
+            if self._at is None or not 0 <= now - self._at < min(max(FRESH_S, COSTS * self._took), STALE_S) * SECOND:
                 began = time.monotonic()
                 self._told = await db.read(lambda c: look_ahead(c, now))
                 self._took, self._at = time.monotonic() - began, now
