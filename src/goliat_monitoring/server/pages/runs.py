@@ -242,7 +242,8 @@ def one_page(run_id: str) -> Page:
         topics=(f"run:{run_id}",),
         load=partial(load, run_id),
         stream=(f"log:{run_id}",),
-        script="log.js",
+        scripts=("log.js",),
+        styles=("log.css",),
     )
 
 

@@ -39,7 +39,8 @@ Load = Callable[[Connection, int], Mapping[str, Any]]
 class Page:
     """One live page. `load` reads what `template` shows; its `title` names the page. `topics` make it fetch itself.
 
-    `fragment`: the address of its live part, also its key among the fragments kept.
+    `fragment`: the address of its live part, also its key among the fragments kept. `stream`: further topics that its
+    scripts listen for. `scripts`, `styles`: files of `static/` that only this page needs.
     """
 
     nav: str
@@ -48,7 +49,8 @@ class Page:
     topics: tuple[str, ...]
     load: Load
     stream: tuple[str, ...] = field(default=())
-    script: str = ""
+    scripts: tuple[str, ...] = field(default=())
+    styles: tuple[str, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ async def whole(
         trigger=trigger,
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below=Markup(below),  # noqa: S704 - likewise
-        script=page.script,
+        scripts=page.scripts,
+        styles=page.styles,
         more=Markup(rest),  # noqa: S704 - likewise
         more_fragment=more.fragment if more is not None else "",
     )
@@ -114,7 +117,6 @@ def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[
         trigger="",
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below="",
-        script="",
         more="",
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=refused.status)
@@ -138,7 +140,6 @@ def unreadable_page(request: Request[Any, Any, Any], problem: SQLAlchemyError) -
         trigger="",
         body=Markup(render("unreadable.html", it=trouble, again=AGAIN_S)),  # noqa: S704 - rendered by our own template
         below="",
-        script="",
         more="",
         again=AGAIN_S,
         trouble="",
@@ -161,6 +162,7 @@ def _trouble(services: Services) -> str:
 def _shell(services: Services, *, again: int = 0, trouble: str | None = None, **parts: object) -> str:
     now = services.clock()
     banner = _trouble(services) if trouble is None else trouble
+    parts = {"scripts": (), "styles": (), **parts}
     return render(
         "page.html",
         version=VERSION,

@@ -1,23 +1,35 @@
-// Small duties of every page: skip swaps that change nothing, tint what changed state, copy buttons, tabs, dialogs.
+// Small duties of every page: skip swaps that change nothing, tint what changed state, copy buttons, tabs.
 import "./times.js";
 import "./live.js";
+import { refresh } from "./actions.js";
 
 const last = new WeakMap();
 let states = new Map();
+let open = new Set();
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (!target.hasAttribute("hx-get") || xhr.status !== 200) return;
+  // A question that is being answered stays; what is newer comes when it is closed.
+  const asking = target.querySelector("dialog[open]");
+  if (asking) {
+    event.detail.shouldSwap = false;
+    asking.addEventListener("close", refresh, { once: true });
+    return;
+  }
   // What is the same stays untouched, and so do focus and selection in it.
   if (last.get(target) === xhr.responseText) {
     event.detail.shouldSwap = false;
     return;
   }
   last.set(target, xhr.responseText);
+  open = new Set([...target.querySelectorAll("details[id][open]")].map((node) => node.id));
   states = new Map([...target.querySelectorAll("[id][data-state]")].map((node) => [node.id, node.dataset.state]));
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
+  // What was opened stays open; what is new decides for itself.
+  for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   for (const node of event.detail.target.querySelectorAll("[id][data-state]")) {
     if (states.has(node.id) && states.get(node.id) !== node.dataset.state) {
       node.classList.add("changed");
@@ -45,7 +57,7 @@ function tabs(within) {
 }
 
 document.addEventListener("click", async (event) => {
-  const node = event.target.closest("[data-choose], [data-copy], [data-dialog], [data-close]");
+  const node = event.target.closest("[data-choose], [data-copy]");
   if (!node) return;
   if (node.dataset.choose) {
     try {
@@ -54,36 +66,12 @@ document.addEventListener("click", async (event) => {
       // then it lasts for this click only
     }
     tabs(document);
-  } else if (node.dataset.dialog) {
-    document.getElementById(node.dataset.dialog).showModal();
-  } else if ("close" in node.dataset) {
-    node.closest("dialog").close();
   } else {
     const text = node.closest(".command").querySelector("code").textContent;
     await navigator.clipboard.writeText(text);
     node.textContent = "Copied";
     setTimeout(() => (node.textContent = "Copy"), 2000);
   }
-});
-
-document.addEventListener("htmx:afterRequest", (event) => {
-  const dialog = event.target.closest?.("dialog");
-  if (!dialog) return;
-  const problem = dialog.querySelector(".problem");
-  if (event.detail.successful) {
-    problem.textContent = "";
-    dialog.close();
-    document.body.dispatchEvent(new CustomEvent("sse:refresh"));
-    return;
-  }
-  let text = "the server cannot be reached";
-  try {
-    const said = JSON.parse(event.detail.xhr.responseText);
-    text = [said.error, said.details].filter(Boolean).join(": ");
-  } catch {
-    // no JSON: keep the general words
-  }
-  problem.textContent = `Not done: ${text}`;
 });
 
 tabs(document);

@@ -1,0 +1,82 @@
+// What a person may do: dialogs that ask, and forms that are sent to the API as JSON. Macros: templates/actions.html.
+const root = document.documentElement;
+
+function valueOf(field) {
+  switch (field.dataset.as) {
+    case "number":
+      return Number(field.value);
+    case "list":
+      return field.value.split(/[\s,]+/).filter(Boolean);
+    case "json":
+      return JSON.parse(field.value);
+    default:
+      return field.type === "checkbox" ? field.checked : field.value;
+  }
+}
+
+// One member for each named field; empty texts say nothing and are left out.
+export function bodyOf(form) {
+  const body = {};
+  for (const field of form.elements) {
+    if (!field.name || field.disabled || (field.type === "radio" && !field.checked)) continue;
+    if (field.type !== "checkbox" && field.value === "") continue;
+    body[field.name] = valueOf(field);
+  }
+  return body;
+}
+
+// Sends `body` and returns what the server says; throws an Error with its words when it refuses.
+export async function send(method, address, body) {
+  let answer;
+  try {
+    answer = await fetch(address, {
+      method,
+      headers: { "Content-Type": "application/json" },
+      body: method === "DELETE" || method === "GET" ? undefined : JSON.stringify(body ?? {}),
+    });
+  } catch {
+    throw new Error("the server cannot be reached");
+  }
+  const text = await answer.text();
+  let said;
+  try {
+    said = text ? JSON.parse(text) : undefined;
+  } catch {
+    said = undefined;
+  }
+  if (!answer.ok) throw new Error([said?.error ?? `answer ${answer.status}`, said?.details].filter(Boolean).join(": "));
+  return said;
+}
+
+export const refresh = () => document.body.dispatchEvent(new CustomEvent("sse:refresh"));
+
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.api) return;
+  event.preventDefault();
+  const [method, address] = form.dataset.api.split(" ");
+  const problem = (form.closest("dialog") ?? form).querySelector(".problem");
+  const buttons = [...form.querySelectorAll("button")];
+  buttons.forEach((button) => (button.disabled = true));
+  root.setAttribute("aria-busy", "true");
+  try {
+    const said = await send(method, address, bodyOf(form));
+    problem.textContent = "";
+    form.closest("dialog")?.close();
+    form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: said }));
+    if (form.dataset.then) location.assign(form.dataset.then);
+    else refresh();
+  } catch (trouble) {
+    problem.textContent = `Not done: ${trouble.message}`;
+  } finally {
+    buttons.forEach((button) => (button.disabled = false));
+    root.removeAttribute("aria-busy");
+  }
+});
+
+document.addEventListener("click", (event) => {
+  const node = event.target.closest("[data-dialog], [data-close]");
+  if (!node) return;
+  if (node.dataset.dialog) document.getElementById(node.dataset.dialog).showModal();
+  else node.closest("dialog").close();
+});
