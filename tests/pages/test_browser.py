@@ -5,15 +5,14 @@ The tests build on each other, in their order.
 
 import sqlite3
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server
 
-AXE = (Path(__file__).parent / "vendor" / "axe-4.14.1.min.js").read_text()
 HOSTILE = "<script>alert(1)</script>"
 REVERSED = "report\u202egpj.exe"
 MACHINE = "203.0.113.7"
@@ -246,23 +245,12 @@ def test_10_axe_finds_nothing_and_the_phone_does_not_scroll_sideways(
     for path in addresses(scene):
         page = screen.open(path)
         expect(page.locator("#connection")).to_have_text("Live")
-        # All lines are alike; a thousand of them would only take long.
-        page.evaluate("document.querySelectorAll('#log li:not(:nth-last-child(-n + 30))').forEach((li) => li.remove())")
-        assert accessibility_problems(page) == [], path
+        assert problems(page) == [], path
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
         page.close()
     context.close()
     assert not screen.complaints
-
-
-def accessibility_problems(page: Page) -> list[tuple[str, str]]:
-    """What axe finds: rule, and the first place."""
-    page.evaluate(AXE)
-    found = page.evaluate(
-        "axe.run(document, {runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa','best-practice']})"
-    )["violations"]
-    return [(it["id"], it["nodes"][0]["html"][:200]) for it in found]
 
 
 def addresses(scene: Scene) -> list[str]:
@@ -332,7 +320,7 @@ def test_13c_a_database_that_takes_nothing_is_seen_on_open_pages(screen: Screen,
             banner = page.get_by_role("alert")
             expect(banner).to_contain_text("Nothing can be written to the database since", timeout=30_000)
             expect(banner).to_contain_text("database is locked")
-        assert accessibility_problems(pages[0]) == []
+        assert problems(pages[0]) == []
     finally:
         other.close()
     for page in pages:
