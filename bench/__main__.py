@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import agents, fleet_list, growth, ingest, latency, live, log_store, soak
+from bench import agents, fleet_list, growth, ingest, latency, live, log_store, pages, soak
 from bench.machine import commit, facts
 from bench.options import Options, on_disk
 from bench.processes import Others
@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Options], list[Row]]] = {
     "log-store": log_store.log_store,
     "live": live.live,
     "workers": fleet_list.workers,
+    "pages": pages.pages,
     "soak": soak.soak,
 }
 # Where the output is no terminal the table keeps a width at which it can be read.
