@@ -9,7 +9,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench check lint format system-packages clean
+.PHONY: help install demo test bench screenshots check lint format system-packages clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -29,6 +29,9 @@ test: install system-packages lint check ## Everything: style, types, import rul
 bench: install ## How fast it is: one table and docs/benchmarks.md; ARGS="ingest-sqlite --rounds 3", ARGS=--quick
 	@tools/system-packages bench
 	@$(BIN)/python -m bench $(ARGS)
+
+screenshots: install system-packages ## Pictures of every page for the docs, from a living fleet; ARGS="overview run"
+	@$(BIN)/python -m tests.pages.make_screenshots $(ARGS)
 
 check: install ## Tests alone
 	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadscope) $(ARGS)
