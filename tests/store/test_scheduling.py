@@ -186,16 +186,17 @@ def test_the_database_gives_out_exactly_what_the_rules_say(house: House, seed: i
     for worker, study_id in ((fleet[0], made[0]), (fleet[1], made[3])):
         new_row(house, tables.set_aside, super_study_id=study_id, worker_id=worker.worker_id, at=1, reason="x")
     while True:
-        granted = False
-        for gpu in dice.sample(fleet, len(fleet)):
-            expected = _by_the_rules(house, gpu)
-            row = house.row(tables.workers, gpu.worker_id)
-            found = house.do(queue.next_free, row)
-            assert (found[0] if found else None) == expected
-            if expected is not None:
-                granted = True
-                put(house, tables.assignments, expected, state="COMPLETED")
-        if not granted:
+        asking = dice.sample(fleet, dice.randint(1, len(fleet)))
+        facts = {gpu.worker_id: house.row(tables.workers, gpu.worker_id).facts for gpu in asking}
+        found = {who: free.assignment_id for who, free in house.do(queue.deal, facts).items()}
+        expected = dict[str, str]()
+        for gpu in asking:
+            turn = _by_the_rules(house, gpu)
+            if turn is not None:
+                expected[gpu.worker_id] = turn
+                put(house, tables.assignments, turn, state="COMPLETED")
+        assert found == expected
+        if not expected and len(asking) == len(fleet):
             return
 
 

@@ -86,11 +86,12 @@ def decide_claim(
     now: int,
     by_name: bool,
     quiet_until: int = 0,
+    offer_after: int = timing.OFFER_AFTER_LEASE,
 ) -> Grant | Same | Refuse:
     """Whether `claimer` gets the assignment.
 
     `holder`: its live run, if any. `by_name`: the claimer asked for this assignment and not just for work. `now` and
-    `quiet_until`: server clock, UTC microseconds; see `may_be_offered`.
+    `quiet_until`: server clock, UTC microseconds; they and `offer_after`: see `may_be_offered`.
     """
     if claimer.wish != "active" and not by_name:
         return Refuse(f"This worker is {claimer.wish} and gets no new work. Activate it on the dashboard first.")
@@ -102,7 +103,7 @@ def decide_claim(
     if holder is not None and not holder.state.terminal:
         if holder.worker_id == claimer.worker_id:
             return _own(holder, last_run)
-        return _anothers(holder, now, quiet_until)
+        return _anothers(holder, now, quiet_until, offer_after)
     if assignment_state is AssignmentState.FAILED and not by_name:
         return Refuse("The assignment has failed. Claim it by its number, or retry it on the dashboard.")
     again = assignment_state is AssignmentState.FAILED
@@ -127,15 +128,15 @@ def _own(holder: Holder, last_run: LastRun | tuple[str, RunState, bool] | None) 
     )
 
 
-def _anothers(holder: Holder, now: int, quiet_until: int) -> Grant | Refuse:
-    if may_be_offered(holder.state, holder.lease_until, now, quiet_until):
+def _anothers(holder: Holder, now: int, quiet_until: int, offer_after: int) -> Grant | Refuse:
+    if may_be_offered(holder.state, holder.lease_until, now, quiet_until, offer_after):
         return Grant(
-            f"{holder.worker_name} was not heard since {iso(holder.lease_until - timing.LEASE)}",
+            f"{holder.worker_name} was not heard, its lease ended at {iso(holder.lease_until)}",
             ends=holder.run_id,
             end_as=RunState.LOST,
         )
     if holder.state is RunState.UNREACHABLE:
-        free = max(holder.lease_until + timing.OFFER_AFTER_LEASE, quiet_until)
+        free = max(holder.lease_until + offer_after, quiet_until)
         return Refuse(
             f"The assignment is held by {holder.worker_name}, which is unreachable. It can be claimed from "
             f"{iso(free)} on, or at once after its run is declared lost on the dashboard.",

@@ -30,12 +30,15 @@ def lease_verdict(state: RunState, lease_until: int, now: int, quiet_until: int)
     return "unreachable" if now >= lease_until else "keep"
 
 
-def may_be_offered(state: RunState, lease_until: int, now: int, quiet_until: int = 0) -> bool:
-    """Whether the assignment of such a run may go to another worker: unreachable, 20 minutes after its lease ended.
+def may_be_offered(
+    state: RunState, lease_until: int, now: int, quiet_until: int = 0, after: int = timing.OFFER_AFTER_LEASE
+) -> bool:
+    """Whether the assignment of such a run may go to another worker: unreachable, and `after` (20 minutes) passed since
+    its lease ended.
 
     Before `quiet_until` it may not: its worker had no chance to be heard.
     """
-    return state is RunState.UNREACHABLE and now >= quiet_until and now >= lease_until + timing.OFFER_AFTER_LEASE
+    return state is RunState.UNREACHABLE and now >= quiet_until and now >= lease_until + after
 
 
 def clock_jumped(last_tick: int, tick_interval: int, now: int) -> bool:

@@ -188,8 +188,8 @@ def _answer(rules: Sequence[Verdict], workers: Sequence[WorkerWhy], live: Live |
     if live is not None:
         if live.state is RunState.UNREACHABLE:
             return (
-                f"It is held by {live.worker}, which is not heard; it is offered to others 20 min after its lease "
-                f"ended at {iso(live.lease_until)}."
+                f"It is held by {live.worker}, which is not heard; its lease ended at {iso(live.lease_until)}. If it "
+                "stays so, it is offered to others."
             )
         return f"It is {'claimed' if live.state is RunState.CLAIMED else 'running'} on {live.worker}."
     blocking = next((it for it in rules if not it.ok and it.rule != "order"), None)

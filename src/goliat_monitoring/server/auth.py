@@ -18,7 +18,7 @@ import msgspec
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import is_loopback
 from goliat_monitoring.store import credentials
-from goliat_monitoring.store.claims import secret_hash
+from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.wire.errors import Refused
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})

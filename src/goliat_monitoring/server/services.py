@@ -75,6 +75,8 @@ class Services:
             judge_delay=round(self.settings.judge_delay_s * SECOND),
             quiet_until=self.quiet_until,
             end_stalled_after=round(self.settings.end_stalled_s * SECOND) if self.settings.end_stalled_s else None,
+            lease=round(self.settings.lease_s * SECOND),
+            offer_after=round(self.settings.offer_after_s * SECOND),
         )
 
     async def outlook(self) -> Outlook:

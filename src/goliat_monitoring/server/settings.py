@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from goliat_monitoring.fleet.timing import LEASE, OFFER_AFTER_LEASE
 from goliat_monitoring.store.database import sqlite_url
+from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
 PREFIX = "GOLIAT_MONITORING_"
@@ -25,6 +27,8 @@ class Settings:
     `judge_delay_s`: how long after `finished` a bare run is judged. `sweep_interval_s`: pause between two sweeps.
     `quiet_s`: nothing expires that long after a start or a jump of the clock. `end_stalled_s`: a run whose machine was
     seen to do nothing is ended when it has been stalled for so long; 0: a person decides.
+    `lease_s`: how long an agent's run is its worker's after a heartbeat. `offer_after_s`: so long after that another
+    worker may have it.
     `keep_...`: how long something old is kept as it is, 0 for ever; see docs/settings.md.
     `retention_interval_s`: pause between two passes over what is old; `watch_interval_s`: between two looks at the
     health of database and disk. `wal_limit_mb`: size of SQLite's write-ahead log at which it is emptied.
@@ -44,6 +48,8 @@ class Settings:
     sweep_interval_s: float = 1.0
     quiet_s: float = 300.0
     end_stalled_s: float = 0.0
+    lease_s: float = LEASE / SECOND
+    offer_after_s: float = OFFER_AFTER_LEASE / SECOND
     keep_raw_samples_h: float = 24.0
     keep_minute_samples_d: float = 30.0
     keep_samples_d: float = 365.0
@@ -64,10 +70,10 @@ class Settings:
         object.__setattr__(self, "storage_url", self.storage_url or (data_dir / "files").as_uri())
         if not 0 <= self.port <= 65535:
             raise Refused(400, "bad option", f"port {self.port}: a number from 0 to 65535 is needed (0: any free port)")
-        for name in ("reorder_window_s", "judge_delay_s", "quiet_s", "end_stalled_s"):
+        for name in ("reorder_window_s", "judge_delay_s", "quiet_s", "end_stalled_s", "offer_after_s"):
             if not 0 <= getattr(self, name) < 1e6:
                 raise Refused(400, "bad option", f"{name} {getattr(self, name)}: seconds, not negative, are needed")
-        for name in ("sweep_interval_s", "retention_interval_s", "watch_interval_s"):
+        for name in ("lease_s", "sweep_interval_s", "retention_interval_s", "watch_interval_s"):
             if not 0 < getattr(self, name) < 1e6:
                 raise Refused(400, "bad option", f"{name} {getattr(self, name)}: seconds above 0 are needed")
         for option in fields(self):

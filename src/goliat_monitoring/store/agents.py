@@ -8,11 +8,11 @@ import msgspec
 from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT, LEASE
+from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
 from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.changes import touch
-from goliat_monitoring.store.claims import secret_hash
 from goliat_monitoring.store.events import record
+from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
@@ -143,12 +143,12 @@ def beat(
     connection.execute(
         update(tables.runs)
         .where(tables.runs.c.id == run.id)
-        .values(lease_until=moment.now + LEASE, session_id=said.session_id)
+        .values(lease_until=moment.now + moment.lease, session_id=said.session_id)
     )
     if run.state == RunState.UNREACHABLE:
         runs.change_state(connection, moment, run, RunState.RUNNING, "heartbeat heard")
         note(connection, moment, run.id, "Heard from the machine again.")
-    reply.lease_s = LEASE / SECOND
+    reply.lease_s = moment.lease / SECOND
     reply.directive = run.directive
     reply.reason = ASKED if run.directive != "continue" else ""
     return reply

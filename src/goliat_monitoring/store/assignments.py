@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.bulk import fetch, rows_of
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -29,6 +30,13 @@ _START = (
         updated_at=bindparam("now"),
     )
 )
+
+_START_FIRST = """
+    UPDATE assignments SET state = 'RUNNING', attempts = 1, last_run_id = v.c1, completed_at = NULL, updated_at = v.c2,
+    started_at = coalesce(assignments.started_at, v.c2)
+    FROM {rows} WHERE assignments.id = v.c0 AND assignments.state = 'PENDING' AND assignments.attempts = 0
+    RETURNING assignments.id
+"""
 
 
 def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
@@ -95,6 +103,14 @@ def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], 
     connection.execute(_START, {"one": row.id, "attempt": attempt, "run": run_id, "now": moment.now})
     _touch(connection, row)
     return int(attempt)
+
+
+def start_first(connection: Connection, moment: Moment, started: Sequence[tuple[str, str]]) -> None:
+    """`start` for many that nobody has tried: (assignment, run) of each. Raises `RuntimeError` where one is taken."""
+    source = rows_of(connection, assignments, ("id", "last_run_id", "updated_at"))
+    rows = [(assignment_id, run_id, moment.now) for assignment_id, run_id in started]
+    if len(fetch(connection, _START_FIRST, source, rows)) != len(started):
+        raise RuntimeError("an assignment changed between its turn in the queue and its claim")
 
 
 def settle(

@@ -1,27 +1,77 @@
-"""Claims: one conditional change of state in one transaction. Who may have what is decided in `fleet.claims`."""
+"""Claims: one conditional change of state in one transaction. Who may have what is decided in `fleet`.
 
-import hashlib
-from typing import Any
+Agents that ask at the same moment are answered together (`claim_together`): a first attempt, which nearly all are,
+costs a share of a few statements for all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection, Row, bindparam, select
 
-from goliat_monitoring.fleet.claims import Claimer, Grant, Holder, LastRun, Refuse, Same, decide_claim
-from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.fleet.timing import FIRST_SIGN, LEASE
-from goliat_monitoring.store import assignments, portions, queue, runs, tables, verdicts, workers
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.store import assignments, portions, queue, runs, tables, workers
+from goliat_monitoring.store.bulk import fetch, rows_of
 from goliat_monitoring.store.events import record
-from goliat_monitoring.store.log.append import note
+from goliat_monitoring.store.grants import Granted, grant, secret_hash
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.wire.agent import CaseRef, Job
+from goliat_monitoring.store.queue import Free
+from goliat_monitoring.wire.agent import CaseRef, Job, Wish
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.ids import new_secret
+from goliat_monitoring.wire.ids import new_id, new_secret
+
+_NAME = select(tables.super_studies.c.name).where(tables.super_studies.c.id == bindparam("one"))
+_WHO = """
+    SELECT s.id, s.worker_id, s.ended_at, w.wish, w.facts, (
+        SELECT r.id FROM runs AS r
+        WHERE r.worker_id = w.id AND r.state IN ('claimed', 'running', 'unreachable') LIMIT 1
+    ) FROM {rows} JOIN sessions AS s ON s.id = v.c0 JOIN workers AS w ON w.id = s.worker_id
+"""
+_FIRST = """
+    SELECT a.id, a."index", a.config, a.super_study_id, s.name FROM {rows}
+    JOIN assignments AS a ON a.id = v.c0 JOIN super_studies AS s ON s.id = a.super_study_id WHERE a.attempts = 0
+"""
+_CASES = """
+    SELECT c.assignment_id, c.case_key, c.relative_path, c.details FROM {rows}
+    JOIN cases AS c ON c.assignment_id = v.c0 ORDER BY c.assignment_id, c.ordinal
+"""
 
 
-def secret_hash(secret: str) -> str:
-    """How secrets are stored. They are 256 random bits, so a plain hash is enough."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+class Ask(NamedTuple):
+    """An agent that asks for work, and when."""
+
+    moment: Moment
+    worker_id: str
+    session_id: str
+
+
+class Turn(NamedTuple):
+    """What it is told. Without a job, `change` is when time alone may bring one (UTC microseconds), None for never."""
+
+    job: Job | None
+    wish: Wish
+    change: int | None = None
+
+
+class _Worker(NamedTuple):
+    """Who asks. `held`: its live run."""
+
+    id: str
+    facts: str
+    wish: Wish
+    held: str | None
+
+
+class _First(NamedTuple):
+    """An assignment that nobody has tried yet."""
+
+    id: str
+    place: int
+    config: str
+    super_study_id: str
+    study_name: str
 
 
 def claim_by_name(connection: Connection, moment: Moment, assignment_id: str, machine_id: str, ip: str) -> str:
@@ -30,7 +80,7 @@ def claim_by_name(connection: Connection, moment: Moment, assignment_id: str, ma
     _refuse_stopped_study(connection, assignment)
     worker_id, _ = workers.of_machine(connection, moment, machine_id, ip)
     workers.seen(connection, moment, worker_id, ip)
-    return _claim(connection, moment, assignment, worker_id, "bare", by_name=True, ip=ip).run_id
+    return grant(connection, moment, assignment, worker_id, "bare", by_name=True, ip=ip).run_id
 
 
 def claim_next_for_machine(connection: Connection, moment: Moment, machine_id: str, ip: str) -> str | None:
@@ -40,37 +90,151 @@ def claim_next_for_machine(connection: Connection, moment: Moment, machine_id: s
     held = runs.newest_live(connection, [worker_id])
     if held is not None and held.assignment_id is not None and held.finished_at is None:
         return str(held.assignment_id)
-    found = _next(connection, moment, workers.get(connection, worker_id))
+    found = queue.deal(connection, moment, {worker_id: workers.get(connection, worker_id).facts}).get(worker_id)
     if found is None:
         return None
-    _claim(connection, moment, found, worker_id, "bare", by_name=False, ip=ip)
-    return str(found.id)
+    grant(connection, moment, _turn_of(connection, moment, found, worker_id), worker_id, "bare", by_name=False, ip=ip)
+    return found.assignment_id
+
+
+def claim_together(connection: Connection, asked: Sequence[Ask]) -> list[Turn | Exception]:
+    """Answer agents that ask for work, all at the moment of the newest of them: the next free assignment, or the one
+    whose claim it never heard the answer of.
+
+    `Refused` 409 for whoever already runs something, or whose session has ended.
+    """
+    moment = asked[-1].moment
+    answers: list[Turn | Exception | None] = [None] * len(asked)
+    free, again = dict[str, tuple[int, _Worker]](), list[int]()
+    for number, (ask, worker) in enumerate(zip(asked, _who(connection, asked), strict=True)):
+        if worker is None:
+            answers[number] = Refused(409, "this session has ended", "open a session again", {"sessionEnded": True})
+        elif worker.held is not None:
+            answers[number] = _held(connection, moment, worker, ask.session_id)
+        elif worker.wish != "active":
+            answers[number] = Turn(None, worker.wish)
+        elif worker.id in free:
+            again.append(number)
+        else:
+            free[worker.id] = number, worker
+    jobs = _deal(connection, moment, {who: asked[number].session_id for who, (number, _) in free.items()},
+                 {who: worker.facts for who, (_, worker) in free.items()}) if free else {}  # fmt: skip
+    change = queue.next_change(connection, moment) if len(jobs) < len(free) else None
+    for who, (number, worker) in free.items():
+        job = jobs.get(who)
+        answers[number] = job if isinstance(job, Exception) else Turn(job, worker.wish, None if job else change)
+    if again:
+        # It asked twice and may have got something by the first.
+        second = claim_together(connection, [asked[number] for number in again])
+        for number, answer in zip(again, second, strict=True):
+            answers[number] = answer
+    return [answer for answer in answers if answer is not None]
 
 
 def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str, session_id: str) -> Job | None:
-    """The next free assignment for an agent, or the one whose claim it never heard the answer of."""
-    worker = workers.get(connection, worker_id)
-    held = runs.newest_live(connection, [worker_id])
-    if held is not None:
-        # Unreachable and asking anew: it forgot the run it had (its state folder was lost), so that one is lost too.
-        forgotten = held.state == RunState.UNREACHABLE
-        if held.assignment_id is None or (held.first_sign_at is not None and not forgotten):
-            raise Refused(
-                409,
-                "this worker already runs something",
-                f"run {held.id} is {held.state}; end it first, or let it be given up",
-                {"runId": held.id},
-            )
-        assignment = assignments.get(connection, held.assignment_id)
-    else:
-        if worker.wish != "active":
-            return None
-        found = _next(connection, moment, worker)
-        if found is None:
-            return None
-        assignment = found
-    granted = _claim(connection, moment, assignment, worker_id, "agent", by_name=False, session_id=session_id)
-    name = connection.execute(_NAME, {"one": assignment.super_study_id}).scalar_one()
+    """`claim_together` for one agent alone. Raises `Refused`."""
+    (answer,) = claim_together(connection, [Ask(moment, worker_id, session_id)])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer.job
+
+
+def _who(connection: Connection, asked: Sequence[Ask]) -> list[_Worker | None]:
+    """The workers that ask; None where the session is another's or over."""
+    source = rows_of(connection, tables.sessions, ("id",))
+    found = {
+        (session_id, worker_id): _Worker(worker_id, facts, wish, held)
+        for session_id, worker_id, ended_at, wish, facts, held in fetch(
+            connection, _WHO, source, [(session_id,) for session_id in {ask.session_id for ask in asked}]
+        )
+        if ended_at is None
+    }
+    return [found.get((ask.session_id, ask.worker_id)) for ask in asked]
+
+
+def _held(connection: Connection, moment: Moment, worker: _Worker, session_id: str) -> Turn | Refused:
+    """An agent that asks although it has a live run."""
+    held = runs.get(connection, str(worker.held))
+    # Unreachable and asking anew: it forgot the run it had (its state folder was lost), so that one is lost too.
+    forgotten = held.state == RunState.UNREACHABLE
+    if held.assignment_id is None or (held.first_sign_at is not None and not forgotten):
+        return Refused(
+            409,
+            "this worker already runs something",
+            f"run {held.id} is {held.state}; end it first, or let it be given up",
+            {"runId": held.id},
+        )
+    try:
+        job = _granted(connection, moment, assignments.get(connection, held.assignment_id), worker.id, session_id)
+    except Refused as refused:
+        return refused
+    return Turn(job, worker.wish)
+
+
+def _deal(
+    connection: Connection, moment: Moment, sessions: Mapping[str, str], facts: Mapping[str, str]
+) -> dict[str, Job | Refused]:
+    """By worker, its job. `sessions` and `facts`: by worker."""
+    dealt: Mapping[str, Free] = queue.deal(connection, moment, facts)
+    first = _first_attempts(connection, [found.assignment_id for found in dealt.values() if not found.unreachable])
+    jobs = dict[str, Job | Refused](_begin(
+        connection, moment, sessions,
+        {who: first[found.assignment_id] for who, found in dealt.items() if found.assignment_id in first},
+    ))  # fmt: skip
+    for who, found in dealt.items():
+        if who not in jobs:
+            try:
+                jobs[who] = _granted(connection, moment, _turn_of(connection, moment, found, who), who, sessions[who])
+            except Refused as refused:
+                jobs[who] = refused
+    return jobs
+
+
+def _first_attempts(connection: Connection, ids: Sequence[str]) -> dict[str, _First]:
+    if not ids:
+        return {}
+    source = rows_of(connection, tables.assignments, ("id",))
+    return {row[0]: _First(*row) for row in fetch(connection, _FIRST, source, [(one,) for one in ids])}
+
+
+def _begin(
+    connection: Connection, moment: Moment, sessions: Mapping[str, str], first: Mapping[str, _First]
+) -> dict[str, Job]:
+    """Open the first run of each of these assignments, by worker."""
+    if not first:
+        return {}
+    opened = [
+        runs.Opened(new_id(), who, sessions[who], it.id, it.super_study_id, new_secret()) for who, it in first.items()
+    ]
+    assignments.start_first(connection, moment, [(it.assignment_id, it.run_id) for it in opened])
+    runs.open_first(connection, moment, [it._replace(fence=secret_hash(it.fence)) for it in opened])
+    source, cases = rows_of(connection, tables.assignments, ("id",)), dict[str, list[CaseRef]]()
+    for assignment_id, key, path, details in fetch(connection, _CASES, source, [(it.id,) for it in first.values()]):
+        cases.setdefault(assignment_id, []).append(CaseRef(key, path, details))
+    return {
+        it.worker_id: Job(
+            run_id=it.run_id,
+            fence=it.fence,
+            assignment_id=it.assignment_id,
+            super_study_id=it.super_study_id,
+            study_name=of.study_name,
+            index=of.place,
+            attempt=1,
+            config=msgspec.json.decode(of.config),
+            cases=cases.get(of.id, []),
+            lease_s=moment.lease / SECOND,
+        )
+        for it, of in zip(opened, first.values(), strict=True)
+    }
+
+
+def _granted(
+    connection: Connection, moment: Moment, assignment: Row[tuple[Any, ...]], worker_id: str, session_id: str
+) -> Job:
+    """A further attempt, or the same run again. Raises `Refused` 409."""
+    granted: Granted = grant(
+        connection, moment, assignment, worker_id, "agent", by_name=False, session_id=session_id
+    )  # fmt: skip
     # A first attempt is of the whole assignment.
     config = portions.config_of(connection, granted.run_id) if granted.attempt > 1 else None
     return Job(
@@ -78,7 +242,7 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
         fence=granted.fence,
         assignment_id=assignment.id,
         super_study_id=assignment.super_study_id,
-        study_name=name,
+        study_name=connection.execute(_NAME, {"one": assignment.super_study_id}).scalar_one(),
         index=assignment._mapping["index"],  # noqa: SLF001 - `Row.index` is the tuple's method
         attempt=granted.attempt,
         config=msgspec.json.decode(config or assignment.config),
@@ -86,113 +250,15 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
             CaseRef(case.key, case.relative_path, case.details)
             for case in portions.cases_of(connection, config, assignment.id)
         ],
-        lease_s=LEASE / SECOND,
+        lease_s=moment.lease / SECOND,
     )
 
 
-_NAME = select(tables.super_studies.c.name).where(tables.super_studies.c.id == bindparam("one"))
-
-
-class _Granted(msgspec.Struct):
-    run_id: str
-    fence: str
-    attempt: int
-
-
-def _claim(
-    connection: Connection,
-    moment: Moment,
-    assignment: Row[tuple[Any, ...]],
-    worker_id: str,
-    kind: str,
-    *,
-    by_name: bool,
-    ip: str = "",
-    session_id: str | None = None,
-) -> _Granted:
-    newest = _newest_run(connection, assignment.id) if assignment.attempts else None
-    worker = workers.get(connection, worker_id)
-    holder = None
-    last = None
-    if newest is not None and not RunState(newest.state).terminal:
-        owner = workers.get(connection, newest.worker_id)
-        holder = Holder(
-            worker_id=newest.worker_id,
-            worker_name=owner.label or owner.hostname or owner.machine_id or owner.id,
-            run_id=newest.id,
-            state=RunState(newest.state),
-            spoke=newest.first_sign_at is not None,
-            lease_until=newest.lease_until,
-            reported_end=newest.judge_at is not None,
-        )
-    if newest is not None:
-        last = LastRun(newest.worker_id, RunState(newest.state), newest.finished_at is not None)
-    decision = decide_claim(
-        AssignmentState(assignment.state),
-        holder,
-        last,
-        Claimer(worker_id, kind, worker.wish),
-        moment.now,
-        by_name,
-        moment.quiet_until,
-    )
-    fence = new_secret()
-    if isinstance(decision, Refuse):
-        raise Refused(409, "the assignment cannot be claimed", decision.text, _holder_fields(holder))
-    if isinstance(decision, Same):
-        # Its claim was granted but the answer got lost: the same run, with a fence that the asker can know.
-        connection.execute(
-            update(tables.runs)
-            .where(tables.runs.c.id == decision.run_id)
-            .values(fence_hash=secret_hash(fence) if kind == "agent" else None, session_id=session_id)
-        )
-        return _Granted(decision.run_id, fence, newest.attempt if newest is not None else 1)
-    assignment = _end_predecessor(connection, moment, decision, newest, assignment)
-    run_id = runs.open_run(
-        connection,
-        moment,
-        worker_id=worker_id,
-        kind=kind,
-        lease_until=moment.now + (LEASE if kind == "agent" else FIRST_SIGN),
-        assignment=assignment,
-        session_id=session_id,
-        fence_hash=secret_hash(fence) if kind == "agent" else None,
-        sender_ip=ip,
-    )
-    if assignment.attempts:
-        portions.narrow(connection, moment, run_id, assignment)
-    return _Granted(run_id, fence, assignment.attempts + 1)
-
-
-def _end_predecessor(
-    connection: Connection,
-    moment: Moment,
-    decision: Grant,
-    newest: Row[tuple[Any, ...]] | None,
-    assignment: Row[tuple[Any, ...]],
-) -> Row[tuple[Any, ...]]:
-    """The run that the new one replaces ends first: one live run per assignment."""
-    if newest is None or decision.ends is None:
-        return assignment
-    if decision.end_as is not None:
-        note(connection, moment, newest.id, f"Lost: {decision.reason}", "warning")
-        runs.end(connection, moment, newest, decision.end_as, decision.reason, assignment_state=AssignmentState.PENDING)
-    else:
-        verdicts.close(connection, moment, newest, ended_by="new_session", reason=decision.reason)
-    return assignments.get(connection, assignment.id)
-
-
-def _holder_fields(holder: Holder | None) -> dict[str, object]:
-    if holder is None:
-        return {}
-    return {"heldBy": {"workerId": holder.worker_id, "name": holder.worker_name, "runId": holder.run_id}}
-
-
-def _newest_run(connection: Connection, assignment_id: str) -> Row[tuple[Any, ...]] | None:
-    table = tables.runs
-    return connection.execute(
-        select(table).where(table.c.assignment_id == assignment_id).order_by(table.c.attempt.desc()).limit(1)
-    ).one_or_none()
+def _turn_of(connection: Connection, moment: Moment, found: Free, worker_id: str) -> Row[tuple[Any, ...]]:
+    """The assignment's row; that it is taken from an unreachable worker is put down."""
+    if found.unreachable:
+        record(connection, moment.now, "assignment_offered", assignment_id=found.assignment_id, worker_id=worker_id)
+    return assignments.get(connection, found.assignment_id)
 
 
 def _refuse_stopped_study(connection: Connection, assignment: Row[tuple[Any, ...]]) -> None:
@@ -201,14 +267,3 @@ def _refuse_stopped_study(connection: Connection, assignment: Row[tuple[Any, ...
     ).one()
     if study.cancelled:
         raise Refused(409, "the super study is cancelled", f"{study.name}: nothing of it can be claimed")
-
-
-def _next(connection: Connection, moment: Moment, worker: Row[Any]) -> Row[tuple[Any, ...]] | None:
-    """The assignment that is this worker's turn."""
-    found = queue.next_free(connection, moment, worker)
-    if found is None:
-        return None
-    assignment_id, unreachable = found
-    if unreachable:
-        record(connection, moment.now, "assignment_offered", assignment_id=assignment_id, worker_id=worker.id)
-    return assignments.get(connection, assignment_id)

@@ -6,8 +6,8 @@ import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.claims import secret_hash
 from goliat_monitoring.store.events import record
+from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id, new_secret

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from goliat_monitoring.fleet.timing import JUDGE_DELAY, REORDER_WINDOW
+from goliat_monitoring.fleet.timing import JUDGE_DELAY, LEASE, OFFER_AFTER_LEASE, REORDER_WINDOW
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,8 @@ class Moment:
     `reorder_window`: how long a bare line waits for its neighbours before it is numbered.
     `judge_delay`: how long after `finished` a bare run is judged.
     `end_stalled_after`: how long a run may be stalled before the server ends it; None: as long as it likes.
+    `lease`: how long an agent's run is its worker's after a heartbeat. `offer_after`: how long after the end of that an
+    assignment waits for its worker before another may have it.
     `quiet_until`: nothing expires before this time (server start or a jump of its clock).
     """
 
@@ -20,3 +22,5 @@ class Moment:
     judge_delay: int = JUDGE_DELAY
     quiet_until: int = 0
     end_stalled_after: int | None = None
+    lease: int = LEASE
+    offer_after: int = OFFER_AFTER_LEASE

@@ -1,23 +1,30 @@
-"""The queue: which assignment a worker gets next. The rules are those of `fleet.why` and `fleet.claims.claim_order`.
+"""The queue: which assignment each worker gets next. The rules are those of `fleet.why` and `fleet.claims.claim_order`.
 
-A claim costs the same however much waits. The index of the queue leads from one *lane*, the pending assignments of one
-study with the same requirements, to the next; of each lane that the worker may have, only the head is looked at.
+Workers that ask at the same moment are dealt to together, in the same few statements whether they are one or a hundred.
+A claim costs the same however much waits: the index of the queue leads from one *lane*, the pending assignments of one
+study with the same requirements, to the next, and of each lane that somebody may have only the first few are read.
 """
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, func, select, text
 
+from goliat_monitoring.fleet import dealing
+from goliat_monitoring.fleet.dealing import Asker, Head
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.bulk import fetch, rows_of
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.requirements import MachineFacts, Requirements
 from goliat_monitoring.wire.agent import Facts
 
 assignments, studies, runs = tables.assignments, tables.super_studies, tables.runs
+# Heads of a lane that are read beyond one for each worker that asks: some of them may wait for better workers.
+SPARE = 8
 
 _LANES = text(
     """
@@ -40,85 +47,141 @@ _LANES = text(
             )
         )
     )
-    SELECT lanes.study, lanes.demand, s.retries_stopped, s.name
+    SELECT lanes.study, lanes.demand, s.retries_stopped
     FROM lanes JOIN super_studies AS s ON s.id = lanes.study
-    WHERE NOT s.paused AND NOT s.cancelled AND NOT EXISTS (
-        SELECT 1 FROM set_aside AS x
-        WHERE x.super_study_id = s.id AND x.worker_id = :worker AND x.lifted_at IS NULL
-    )
+    WHERE NOT s.paused AND NOT s.cancelled
     ORDER BY s.priority DESC, s.created_at, s.id
     """
 )
-# The causes are those of `fleet.causes.BLAMES_WORKER`.
-_HEAD = text(
+_HEADS = text(
     """
-    SELECT a.id, a."index" AS place FROM assignments AS a
-    WHERE a.state = 'PENDING' AND a.super_study_id = :study AND a.requirements = :demand AND (
-        a.attempts = 0 OR (
-            :again AND (a.not_before IS NULL OR a.not_before <= :now) AND (
-                a.prefer_until IS NULL OR a.prefer_until <= :now OR (
-                    (a.vram_above IS NULL OR a.vram_above < :vram) AND NOT EXISTS (
-                        SELECT 1 FROM runs AS r WHERE r.assignment_id = a.id AND r.worker_id = :worker
-                        AND r.attempt > a.counts_from AND r.cause IN ('error', 'fast', 'lost', 'memory')
-                    )
-                )
-            )
-        )
+    SELECT id, "index" AS place, attempts, prefer_until, vram_above, counts_from FROM assignments
+    WHERE state = 'PENDING' AND super_study_id = :study AND requirements = :demand AND "index" > :after AND (
+        attempts = 0 OR (:again AND (not_before IS NULL OR not_before <= :now))
     )
-    ORDER BY a."index" LIMIT 1
+    ORDER BY "index" LIMIT :limit
     """
 )
+# The causes are those of `fleet.causes.BLAMES_WORKER`.
+_FAILED_ON = """
+    SELECT r.assignment_id, r.worker_id FROM {rows} JOIN runs AS r ON r.assignment_id = v.c0
+    WHERE r.attempt > v.c1 AND r.cause IN ('error', 'fast', 'lost', 'memory')
+"""
+_SET_ASIDE = """
+    SELECT x.super_study_id, x.worker_id FROM {rows} JOIN set_aside AS x ON x.worker_id = v.c0 WHERE x.lifted_at IS NULL
+"""
 _OFFERED = text(
     """
-    SELECT a.id, a.requirements FROM runs AS r
+    SELECT a.id, a.super_study_id, a.requirements, r.worker_id FROM runs AS r
     JOIN assignments AS a ON a.id = r.assignment_id
     JOIN super_studies AS s ON s.id = a.super_study_id
     WHERE r.state IN ('claimed', 'running', 'unreachable') AND r.state = 'unreachable' AND r.lease_until <= :until
-    AND r.worker_id <> :worker AND NOT s.paused AND NOT s.cancelled AND NOT a.cancel_asked AND NOT EXISTS (
-        SELECT 1 FROM set_aside AS x
-        WHERE x.super_study_id = s.id AND x.worker_id = :worker AND x.lifted_at IS NULL
-    )
+    AND NOT s.paused AND NOT s.cancelled AND NOT a.cancel_asked
     ORDER BY s.priority DESC, s.created_at, s.id, a."index"
     """
 )
 
 
-def next_free(connection: Connection, moment: Moment, worker: Row[Any]) -> tuple[str, bool] | None:
-    """The assignment that is this worker's turn, and whether it still has an unreachable run; None without one.
+class Free(NamedTuple):
+    """What a worker may have. `unreachable`: another worker's run of it, which is not heard, has to end first."""
 
-    Higher priority first, then the older study, then the lower index; after all of it, what an unreachable worker has
-    held for too long.
+    assignment_id: str
+    unreachable: bool = False
+
+
+def deal(connection: Connection, moment: Moment, facts: Mapping[str, str]) -> dict[str, Free]:
+    """By worker, the assignment that is its turn; nobody else's at the same moment. Who gets nothing is missing.
+
+    `facts`: of free workers, by id, in the order in which they asked. Higher priority first, then the older study,
+    then the lower index; after all of it, what an unreachable worker has held for too long.
     """
-    machine = machine_of(worker.facts)
-    found: tuple[int, str] | None = None
-    study: str | None = None
-    for lane in connection.execute(_LANES, {"worker": worker.id}).all():
-        if lane.study != study and found is not None:
+    machines = {who: machine_of(text) for who, text in facts.items()}
+    aside: set[tuple[str, str]] | None = None
+    found = dict[str, Free]()
+    for study, lanes in groupby(connection.execute(_LANES).all(), key=lambda lane: lane.study):
+        if len(found) == len(machines):
             break
-        study = lane.study
-        if not requirements_of(lane.demand).meets(machine).met:
-            continue
-        head = connection.execute(
-            _HEAD,
-            {
-                "study": lane.study,
-                "demand": lane.demand,
-                "again": not lane.retries_stopped,
-                "now": moment.now,
-                "vram": machine.vram_bytes,
-                "worker": worker.id,
-            },
-        ).one_or_none()
-        if head is not None and (found is None or head.place < found[0]):
-            found = head.place, head.id
-    if found is not None:
-        return found[1], False
-    if moment.now < moment.quiet_until:
-        return None
-    for offered in connection.execute(_OFFERED, {"worker": worker.id, "until": moment.now - OFFER_AFTER_LEASE}):
-        if requirements_of(offered.requirements).meets(machine).met:
-            return offered.id, True
-    return None
+        aside = _set_aside(connection, machines) if aside is None else aside
+        askers = {who: machine for who, machine in machines.items() if who not in found and (study, who) not in aside}
+        if askers:
+            found |= _of_study(connection, moment, list(lanes), askers)
+    if len(found) < len(machines) and moment.now >= moment.quiet_until:
+        aside = _set_aside(connection, machines) if aside is None else aside
+        found |= _offered(connection, moment, {who: it for who, it in machines.items() if who not in found}, aside)
+    return found
+
+
+def _of_study(
+    connection: Connection, moment: Moment, lanes: Sequence[Row[Any]], machines: Mapping[str, MachineFacts]
+) -> dict[str, Free]:
+    """What a study has for these workers. Further heads are read only where those at hand did not suit."""
+    demands = {lane.demand: requirements_of(lane.demand) for lane in lanes}
+    askers = [
+        Asker(who, it.vram_bytes, frozenset(text for text, demand in demands.items() if demand.meets(it).met))
+        for who, it in machines.items()
+    ]
+    wanted = frozenset[str]().union(*(asker.meets for asker in askers))
+    reached = {lane.demand: -1 for lane in lanes if lane.demand in wanted}
+    heads, found = list[Head](), dict[str, Free]()
+    horizon = -1
+    while reached and askers:
+        limit = len(askers) + SPARE
+        for demand in [demand for demand, place in reached.items() if place <= horizon]:
+            page = _heads(connection, moment, lanes[0], demand, reached[demand], limit)
+            heads += page
+            if len(page) < limit:
+                del reached[demand]
+            else:
+                reached[demand] = page[-1].place
+        # Beyond that place, another lane may still have one that comes before.
+        horizon = min(reached.values(), default=max((head.place for head in heads), default=0))
+        ready = sorted((head for head in heads if head.place <= horizon), key=lambda head: head.place)
+        heads = [head for head in heads if head.place > horizon]
+        dealt = dealing.deal(ready, askers, moment.now)
+        found |= {who: Free(head.assignment_id) for who, head in dealt.items()}
+        askers = [asker for asker in askers if asker.worker_id not in dealt]
+    return found
+
+
+def _heads(
+    connection: Connection, moment: Moment, study: Row[Any], demand: str, after: int, limit: int
+) -> list[Head]:  # fmt: skip
+    rows = connection.execute(
+        _HEADS,
+        {"study": study.study, "demand": demand, "again": not study.retries_stopped, "now": moment.now, "after": after,
+         "limit": limit},
+    ).all()  # fmt: skip
+    choosy = [(row.id, row.counts_from) for row in rows if row.prefer_until is not None]
+    failed = dict[str, set[str]]()
+    if choosy:
+        source = rows_of(connection, assignments, ("id", "counts_from"))
+        for assignment_id, worker_id in fetch(connection, _FAILED_ON, source, choosy):
+            failed.setdefault(assignment_id, set()).add(worker_id)
+    return [
+        Head(row.id, row.place, demand, row.prefer_until, row.vram_above, frozenset(failed.get(row.id, ())))
+        for row in rows
+    ]
+
+
+def _set_aside(connection: Connection, machines: Mapping[str, MachineFacts]) -> set[tuple[str, str]]:
+    """(study, worker) where that worker gets nothing of the study."""
+    source = rows_of(connection, tables.workers, ("id",))
+    return {(study, who) for study, who in fetch(connection, _SET_ASIDE, source, [(who,) for who in machines])}
+
+
+def _offered(
+    connection: Connection, moment: Moment, machines: Mapping[str, MachineFacts], aside: set[tuple[str, str]]
+) -> dict[str, Free]:
+    """What unreachable workers have held for too long, for those for whom nothing else is there."""
+    found = dict[str, Free]()
+    for row in connection.execute(_OFFERED, {"until": moment.now - moment.offer_after}):
+        demand = requirements_of(row.requirements)
+        for who, machine in machines.items():
+            fit = who not in found and who != row.worker_id and (row.super_study_id, who) not in aside
+            if fit and demand.meets(machine).met:
+                found[who] = Free(row.id, unreachable=True)
+                break
+    return found
 
 
 def next_change(connection: Connection, moment: Moment) -> int | None:
@@ -135,11 +198,11 @@ def next_change(connection: Connection, moment: Moment) -> int | None:
             runs.c.state == RunState.UNREACHABLE,
             runs.c.assignment_id.is_not(None),
             # The others are on offer, unless it is too early for any.
-            runs.c.lease_until > (moment.now - OFFER_AFTER_LEASE if moment.now >= moment.quiet_until else 0),
+            runs.c.lease_until > (moment.now - moment.offer_after if moment.now >= moment.quiet_until else 0),
         )
     ).scalar()
     if lost is not None:
-        waits.append(max(lost + OFFER_AFTER_LEASE, moment.quiet_until))
+        waits.append(max(lost + moment.offer_after, moment.quiet_until))
     return min((at for at in waits if at is not None and at > moment.now), default=None)
 
 

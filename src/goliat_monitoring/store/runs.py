@@ -1,12 +1,15 @@
 """Runs: opened by a claim or a study started by hand, ended once. Every change of a run's state is here."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from goliat_monitoring.fleet.causes import Cause, cause_of, failure_key
 from goliat_monitoring.fleet.states import AssignmentState, RunState
 from goliat_monitoring.store import assignments, retries, tables
+from goliat_monitoring.store.bulk import insert_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log.append import note
@@ -18,6 +21,11 @@ from goliat_monitoring.wire.ids import new_id
 runs = tables.runs
 LIVE = (RunState.CLAIMED, RunState.RUNNING, RunState.UNREACHABLE)
 _INSERT = insert(runs).inline()
+_FIRST = (
+    "id", "assignment_id", "worker_id", "session_id", "attempt", "kind", "fence_hash", "state", "claimed_at",
+    "lease_until",
+)  # fmt: skip
+_EVENT = ("at", "kind", "actor", "worker_id", "super_study_id", "assignment_id", "run_id", "data")
 _NEWEST_LIVE = (
     select(runs)
     .where(runs.c.worker_id.in_(bindparam("workers", expanding=True)), tables.LIVE_RUN)
@@ -84,6 +92,36 @@ def open_run(
     )
     touched(connection, run_id, worker_id)
     return run_id
+
+
+class Opened(NamedTuple):
+    """The first attempt at an assignment by an agent. `fence`: its secret, or the hash of it where it is stored."""
+
+    run_id: str
+    worker_id: str
+    session_id: str
+    assignment_id: str
+    super_study_id: str
+    fence: str
+
+
+def open_first(connection: Connection, moment: Moment, opened: Sequence[Opened]) -> None:
+    """`open_run` for the first attempts of many assignments whose state has just changed. Fences are hashes here."""
+    until = moment.now + moment.lease
+    insert_rows(connection, runs, _FIRST, [
+        (it.run_id, it.assignment_id, it.worker_id, it.session_id, 1, "agent", it.fence, RunState.CLAIMED.value,
+         moment.now, until)
+        for it in opened
+    ])  # fmt: skip
+    data = msgspec.json.encode({"attempt": 1, "leaseUntil": until}).decode()
+    insert_rows(connection, tables.events, _EVENT, [
+        (moment.now, "run_claimed", it.worker_id, it.worker_id, it.super_study_id, it.assignment_id, it.run_id, data)
+        for it in opened
+    ])  # fmt: skip
+    touch(connection, "studies")
+    for it in opened:
+        touch(connection, f"study:{it.super_study_id}")
+        touched(connection, it.run_id, it.worker_id)
 
 
 def change_state(

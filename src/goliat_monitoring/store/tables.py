@@ -233,6 +233,8 @@ runs = Table(
     Index("ix_runs_worker_claimed", "worker_id", "claimed_at"),
     Index("uq_runs_one_live", "assignment_id", unique=True, sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
     Index("ix_runs_live", "lease_until", sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
+    # A free worker that asks for work has many runs behind it and none of these.
+    Index("ix_runs_live_of_worker", "worker_id", sqlite_where=LIVE_RUN, postgresql_where=LIVE_RUN),
     Index("ix_runs_claimed_at", "claimed_at"),
     Index("ix_runs_to_seal", "tail_size", sqlite_where=TO_SEAL, postgresql_where=TO_SEAL),
     Index("ix_runs_over_unsealed", "ended_at", sqlite_where=OVER_UNSEALED, postgresql_where=OVER_UNSEALED),

@@ -9,8 +9,8 @@ from goliat_monitoring.fleet.evidence import Sign, SignKind
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import assignments, runs, tables, verdicts
 from goliat_monitoring.store.changes import touch
-from goliat_monitoring.store.claims import secret_hash
 from goliat_monitoring.store.events import record
+from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.results import RESULT_SIGN, case_of_path, key_of_path
 from goliat_monitoring.wire.agent import Stored

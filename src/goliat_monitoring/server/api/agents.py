@@ -13,8 +13,7 @@ from goliat_monitoring.server.api.waiting import Departure, wait_for
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
-from goliat_monitoring.store import agents, claims, credentials, queue, uploads, workers
-from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store import agents, claims, credentials, uploads
 from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire import agent as wire
@@ -97,22 +96,16 @@ async def claim(
     ends = time.monotonic() + min(max(data.wait_s, 0.0), LONGEST_WAIT_S)
     async with Departure(request.receive) as departure:
         while True:
-            stamp, moment = services.hub.stamp(), services.moment()
-
-            def unit(c: Connection, moment: Moment = moment) -> tuple[wire.Job | None, wire.Wish, str, int | None]:
-                agents.require_session(c, worker_id, data.session_id)
-                job = claims.claim_next_for_agent(c, moment, worker_id, data.session_id)
-                # Work also appears as time passes, which no commit tells.
-                change = queue.next_change(c, moment) if job is None else None
-                return job, workers.get(c, worker_id).wish, agents.epoch(c), change
-
-            job, wish, epoch, change = await services.db.write(unit)
+            stamp = services.hub.stamp()
+            ask = claims.Ask(services.moment(), worker_id, data.session_id)
+            turn = await services.db.write_together(claims.claim_together, ask)
             rest = ends - time.monotonic()
-            if job is not None or rest <= 0 or wish != "active":
-                next_s = 0.0 if job is not None else ASK_FOR_WORK / SECOND
-                return wire.Claimed(epoch=epoch, next_s=next_s, wish=wish, job=job)
-            if change is not None:
-                rest = min(rest, max((change - services.clock()) / SECOND, 0.0) + SOON_S)
+            if turn.job is not None or rest <= 0 or turn.wish != "active":
+                next_s = 0.0 if turn.job is not None else ASK_FOR_WORK / SECOND
+                return wire.Claimed(epoch=services.epoch, next_s=next_s, wish=turn.wish, job=turn.job)
+            # Work also appears as time passes, which no commit tells.
+            if turn.change is not None:
+                rest = min(rest, max((turn.change - services.clock()) / SECOND, 0.0) + SOON_S)
             await wait_for(services.hub, "work", stamp, rest, departure)
 
 
