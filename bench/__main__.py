@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import agents, fleet_list, growth, ingest, latency, live, log_store, pages, soak
+from bench import agents, claims, fleet_list, growth, ingest, latency, live, log_store, pages, soak
 from bench.machine import commit, facts
 from bench.options import Options, on_disk
 from bench.processes import Others
@@ -24,6 +24,8 @@ MEASUREMENTS: dict[str, Callable[[Options], list[Row]]] = {
     "ingest-sqlite": ingest.sqlite,
     "ingest-postgresql": ingest.postgresql,
     "agents-sqlite": agents.sqlite,
+    "claims-sqlite": claims.sqlite,
+    "claims-postgresql": claims.postgresql,
     "p99": latency.p99,
     "long-run": growth.long_run,
     "big-database": growth.big_database,

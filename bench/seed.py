@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, insert
 
 from bench.lines import NEEDLE, lines
-from goliat_monitoring.store import agents, claims, studies
+from goliat_monitoring.store import agents, claims, studies, tables
 from goliat_monitoring.store.database import Database, sqlite_url
+from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.ingest.hear import hear
 from goliat_monitoring.store.log.append import append
@@ -22,6 +23,7 @@ from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.ids import new_id, new_secret
 from goliat_monitoring.wire.lines import Line
 from tests.support.studies import CONFIG
 
@@ -43,7 +45,13 @@ class Seat:
 def database(data_dir: Path) -> Iterator[Database]:
     """The store of a server that is not running: its schema up to date, its writer at work."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    url = sqlite_url(data_dir)
+    with database_at(sqlite_url(data_dir)) as db:
+        yield db
+
+
+@contextmanager
+def database_at(url: str) -> Iterator[Database]:
+    """`database`, wherever it lies."""
     migrate(url)
     db = Database(url)
     db.start()
@@ -68,6 +76,16 @@ def assignments(db: Database, count: int, name: str = "bench") -> None:
 def fleet(db: Database, count: int) -> list[Seat]:
     """`count` agents, each enrolled, with a session and a claimed run. There must be as many pending assignments."""
     return [db.submit(partial(_seat, number=number)).result() for number in range(count)]
+
+
+def idle_agents(db: Database, count: int) -> list[tuple[str, str]]:
+    """`count` enrolled agents with a session and without a run: credential and session of each.
+
+    Straight into the tables: thousands of them, of which each claims once.
+    """
+    made = [(new_id(), new_id(), new_secret()) for _ in range(count)]
+    db.submit(partial(_idle, made=made)).result()
+    return [(secret, session_id) for _, session_id, secret in made]
 
 
 def bare_run(db: Database, machine_id: str) -> str:
@@ -102,6 +120,23 @@ def fill(
             waiting.clear()
     for future in waiting:
         future.result()
+
+
+def _idle(connection: Connection, made: Sequence[tuple[str, str, str]]) -> None:
+    at = now().now
+    facts = msgspec.json.encode(wire.Facts(gpu_name="RTX 4090", vram_bytes=24 * 10**9, cpu_cores=16)).decode()
+    connection.execute(insert(tables.workers), [
+        {"id": worker, "kind": "agent", "hostname": worker[-12:], "facts": facts, "last_seen": at, "created_at": at}
+        for worker, _, _ in made
+    ])  # fmt: skip
+    connection.execute(insert(tables.sessions), [
+        {"id": session, "worker_id": worker, "fingerprint": worker, "started_at": at, "last_seen": at}
+        for worker, session, _ in made
+    ])  # fmt: skip
+    connection.execute(insert(tables.credentials), [
+        {"id": new_id(), "secret_hash": secret_hash(secret), "kind": "agent", "worker_id": worker, "created_at": at}
+        for worker, _, secret in made
+    ])  # fmt: skip
 
 
 def _append(connection: Connection, run_id: str, some: Sequence[Line]) -> None:

@@ -1,4 +1,4 @@
-"""The two calls that make up nearly all traffic, as one raw ASGI handler: GOLIAT's GUI updates and agents' batches.
+"""The calls that come often or all at once, as one raw ASGI handler: GOLIAT's GUI updates, agents' batches and claims.
 
 They are documented with the other routes in `api`, which call the same functions; this only skips the framework.
 """
@@ -11,21 +11,24 @@ import msgspec
 
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.body import read_body
+from goliat_monitoring.server.claiming import take_claim
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import hear
-from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch
+from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch, Claim
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.decode import decode
 from goliat_monitoring.wire.errors import Refused
 
 GUI_UPDATE = "/api/gui-update"
+CLAIM = "/api/agent/v1/claim"
 BATCH = re.compile(r"/api/agent/v1/runs/([^/]+)/batch")
 FENCE = FENCE_HEADER.lower()
 
 _gui_updates = msgspec.json.Decoder(GuiUpdate)
 _batches = msgspec.json.Decoder(Batch)
+_claims = msgspec.json.Decoder(Claim)
 _encoder = msgspec.json.Encoder()
 _DONE = b'{"success":true}'
 
@@ -39,6 +42,9 @@ async def answer_hot(
         said = decode(await read_body(receive, headers), _gui_updates)
         await hear_gui_update(services, said, client_ip)
         return _DONE
+    if path == CLAIM:
+        asked = decode(await read_body(receive, headers), _claims)
+        return _encoder.encode(await take_claim(services, agent_id(principal), asked, receive))
     found = BATCH.fullmatch(path)
     if found is not None:
         worker_id = agent_id(principal)

@@ -8,12 +8,12 @@ from litestar import Request, post, put
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
 from sqlalchemy import Connection
 
-from goliat_monitoring.fleet.timing import ASK_FOR_WORK
 from goliat_monitoring.server.api.waiting import Departure, wait_for
+from goliat_monitoring.server.claiming import LONGEST_WAIT_S, take_claim
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
-from goliat_monitoring.store import agents, claims, credentials, uploads
+from goliat_monitoring.store import agents, credentials, uploads
 from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire import agent as wire
@@ -22,9 +22,6 @@ from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
 Fence = Annotated[str | None, HeaderParameter(name=FENCE)]
-LONGEST_WAIT_S = 30.0
-# A look that comes a moment too early would have to be made again.
-SOON_S = 0.01
 LONGEST_LIFETIME_H = 24 * 30
 
 
@@ -91,22 +88,8 @@ async def heartbeat(
 async def claim(
     request: Request[Any, Any, Any], services: Given, principal: Caller, data: JSONBody[wire.Claim]
 ) -> wire.Claimed:
-    """Ask for work; held open up to `waitS` seconds while there is none."""
-    worker_id = agent_id(principal)
-    ends = time.monotonic() + min(max(data.wait_s, 0.0), LONGEST_WAIT_S)
-    async with Departure(request.receive) as departure:
-        while True:
-            stamp = services.hub.stamp()
-            ask = claims.Ask(services.moment(), worker_id, data.session_id)
-            turn = await services.db.write_together(claims.claim_together, ask)
-            rest = ends - time.monotonic()
-            if turn.job is not None or rest <= 0 or turn.wish != "active":
-                next_s = 0.0 if turn.job is not None else ASK_FOR_WORK / SECOND
-                return wire.Claimed(epoch=services.epoch, next_s=next_s, wish=turn.wish, job=turn.job)
-            # Work also appears as time passes, which no commit tells.
-            if turn.change is not None:
-                rest = min(rest, max((turn.change - services.clock()) / SECOND, 0.0) + SOON_S)
-            await wait_for(services.hub, "work", stamp, rest, departure)
+    """Ask for work; held open up to `waitS` seconds while there is none. In the server a faster path answers this."""
+    return await take_claim(services, agent_id(principal), data, request.receive)
 
 
 @post("/api/agent/v1/orders", status_code=200, tags=["Agents"])

@@ -1,0 +1,32 @@
+"""An agent's claim: answered at once when there is work, else held open until there may be some."""
+
+import time
+from typing import Any
+
+from goliat_monitoring.fleet.timing import ASK_FOR_WORK
+from goliat_monitoring.server.api.waiting import Departure, wait_for
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store.claims import Ask, claim_together
+from goliat_monitoring.wire.agent import Claim, Claimed
+from goliat_monitoring.wire.clock import SECOND
+
+LONGEST_WAIT_S = 30.0
+# A look that comes a moment too early would have to be made again.
+SOON_S = 0.01
+
+
+async def take_claim(services: Services, worker_id: str, said: Claim, receive: Any) -> Claimed:
+    """What the worker gets. `receive`: of the request, whose body was read; tells that the agent went away."""
+    ends = time.monotonic() + min(max(said.wait_s, 0.0), LONGEST_WAIT_S)
+    async with Departure(receive) as departure:
+        while True:
+            stamp = services.hub.stamp()
+            turn = await services.db.write_together(claim_together, Ask(services.moment(), worker_id, said.session_id))
+            rest = ends - time.monotonic()
+            if turn.job is not None or rest <= 0 or turn.wish != "active":
+                next_s = 0.0 if turn.job is not None else ASK_FOR_WORK / SECOND
+                return Claimed(epoch=services.epoch, next_s=next_s, wish=turn.wish, job=turn.job)
+            # Work also appears as time passes, which no commit tells.
+            if turn.change is not None:
+                rest = min(rest, max((turn.change - services.clock()) / SECOND, 0.0) + SOON_S)
+            await wait_for(services.hub, "work", stamp, rest, departure)
