@@ -1,11 +1,13 @@
 """One run from its claim to its delivery, with the real server and real processes."""
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from tests.agent.deaf_proxy import DeafProxy
 from tests.agent.place import AgentProcess, ServerProcess, is_gone, path_of, simulate
 from tests.agent.waiting import until
 
@@ -255,6 +257,34 @@ def test_a_cancel_reaches_the_machine_through_the_call_that_waits(server: Server
     until(lambda: all(is_gone(pid) for pid in pids), "every process is gone", 9)
     agent.close()
     assert server.run(assignment)["id"] == run["id"]
+
+
+def test_without_the_call_that_waits_the_heartbeat_tells_a_cancel_within_ten_seconds(
+    server: ServerProcess, agents: Agents
+) -> None:
+    plan: list[dict[str, Any]] = [
+        {"do": "ignore_sigterm"},
+        {"do": "grandchild", "reparented": True},
+        {"do": "wait", "file": "never"},
+    ]
+    (assignment,) = server.create(plan)
+    proxy = DeafProxy(server.url)
+    try:
+        # The pace of heartbeats is the server's own, and nothing else is sent that could be answered.
+        agent = agents(server, once=True, intervals={"heartbeat_s": None, "sample_s": 600.0, "ship_s": 60.0})
+        agent.settings["server"] = proxy.url
+        agent.start()
+        pids = [agent.pid("goliat.pid"), agent.pid("grandchild.pid")]
+        server.run(assignment, live=True)
+        assert until(lambda: proxy.refused, "the agent asked for orders in vain")
+        began = time.monotonic()
+        server.post(f"/api/assignments/{assignment}/cancel")
+        until(lambda: all(is_gone(pid) for pid in pids), "every process is gone", 10)
+        assert time.monotonic() - began < 10
+        agent.close()
+    finally:
+        proxy.close()
+    assert server.get(f"/api/assignments/{assignment}")["state"] in ("RUNNING", "CANCELLED")
 
 
 def test_a_cancelled_study_leaves_no_process_behind(server: ServerProcess, agents: Agents) -> None:

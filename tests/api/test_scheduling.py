@@ -5,6 +5,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+from goliat_monitoring.server.api import waiting as waiting_module
+from goliat_monitoring.store import queue
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
 from tests.support.app import AgentCalls, App
@@ -40,6 +44,38 @@ def test_a_waiting_claim_is_answered_when_a_study_goes_on(with_app: WithApp) -> 
         await app.post(f"/api/super-studies/{study['id']}/resume", None)
         assert (await waiting).job is not None
         assert time.monotonic() - began < SOON_S
+
+    with_app(test)
+
+
+def test_a_waiting_claim_looks_when_something_changed_and_never_by_the_clock(
+    with_app: WithApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The look that nobody asked for is put off for an hour: whatever is answered, was told.
+    monkeypatch.setattr(waiting_module, "LOOK_AGAIN_S", 3600.0)
+    looks = list[str]()
+    deal = queue.deal
+
+    def counted(connection: Any, moment: Any, facts: Any) -> Any:
+        looks.extend(facts)
+        return deal(connection, moment, facts)
+
+    monkeypatch.setattr(queue, "deal", counted)
+
+    async def test(app: App) -> None:
+        study = await app.study()
+        await app.post(f"/api/super-studies/{study['id']}/pause", None)
+        agents = [await app.agent(f"gpu-{number}") for number in range(3)]
+        waiting = [asyncio.create_task(agent.claim(wait_s=20)) for agent in agents]
+        await asyncio.sleep(1.0)
+        assert len(looks) == 3, "one look each, however long they wait"
+        await app.post(f"/api/super-studies/{study['id']}/resume", None)
+        done, rest = await asyncio.wait(waiting, timeout=SOON_S, return_when=asyncio.FIRST_COMPLETED)
+        assert done
+        assert len(looks) <= 6
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     with_app(test)
 

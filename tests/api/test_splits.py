@@ -64,6 +64,18 @@ def test_a_study_is_what_its_preview_showed(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_what_a_preview_warns_of_the_creation_warns_of(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        asked = wish("phantom") | {"baseConfig": CHILD | {"use_gui": False}}
+        shown = await app.post("/api/super-studies/preview", asked)
+        made = await app.post("/api/super-studies", asked | {"name": "warned"})
+        assert made["warnings"] == shown["warnings"]
+        assert any("use_gui was off" in text for text in made["warnings"])
+        assert (await app.get(f"/api/super-studies/{made['id']}"))["warnings"] == []
+
+    with_app(test)
+
+
 def test_without_a_split_it_is_one_assignment(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         made = await app.post("/api/super-studies", {"name": "x", "baseConfig": CHILD, "parents": PARENTS})

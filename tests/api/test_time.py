@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from goliat_monitoring.fleet.outlook import START_S
 from goliat_monitoring.server.jobs.recorder import record
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.wire import agent as wire
@@ -269,5 +270,81 @@ def test_history_ends_with_the_study(with_app: WithApp) -> None:
         points = (await app.get(f"/api/super-studies/{study['id']}/history"))["points"]
         assert [it["progress"] for it in points] == [25, 50, 75, 99, 100]
         assert points[-1]["finishAt"]["p10"] == points[-1]["finishAt"]["p90"] == points[-1]["at"]
+
+    with_app(test)
+
+
+async def retried(app: App, proven: int) -> tuple[str, AgentCalls]:
+    """A study of one assignment whose first run proved so many of its four simulations and then failed."""
+    study = await app.study("again", parts=1, config=CONFIG)
+    first, second = await app.agent("first"), await app.agent("second")
+    await first.claim()
+    app.clock.now += 60 * SECOND
+    goliat = _Speaker(app, first)
+    for number in range(proven):
+        await goliat.simulate(number)
+    end = wire.End("exited", 1, app.clock.now, "s1", goliat.offset)
+    assert first.job is not None
+    assert (await first.call("POST", f"runs/{first.job.run_id}/end", end)).json()["state"] == "failed"
+    await second.call("POST", "heartbeat", wire.Beat(session_id=second.session_id, sent_at=app.clock.now))
+    await record(app.services)
+    return str(study["id"]), second
+
+
+async def to_come(app: App, study_id: str) -> float:
+    """Hours that a study is still expected to take."""
+    app.clock.now += 60 * SECOND
+    hours = (await app.get(f"/api/super-studies/{study_id}"))["gpuHours"]
+    return float(hours["forecast"] - hours["spent"])
+
+
+@pytest.mark.parametrize(("proven", "asked"), [(2, 2), (1, 4)])
+def test_a_retry_is_foretold_with_what_it_will_compute(with_app: WithApp, proven: int, asked: int) -> None:
+    # Both angles of a side can be left out of a config; one of four cannot, for a config asks for a product.
+    async def test(app: App) -> None:
+        study_id, second = await retried(app, proven)
+        waiting = await to_come(app, study_id)
+        assert waiting == pytest.approx((asked * SIMULATION_S + START_S) / 3600, rel=0.25)
+        job = (await second.claim()).job
+        assert job is not None
+        assert len(job.cases) == asked
+        begun = await to_come(app, study_id)
+        assert begun == pytest.approx(asked * SIMULATION_S / 3600, rel=0.25)
+
+    with_app(test)
+
+
+def test_a_better_worker_is_waited_for_in_the_forecast_too(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _ = await retried(app, 2)
+
+        async def wished(**values: Any) -> float:
+            table = tables.assignments
+            await app.services.db.write(lambda c: c.execute(update(table).values(**values)))
+            app.clock.now += 60 * SECOND
+            return float((await app.get(f"/api/super-studies/{study_id}"))["eta"]["p50"])
+
+        soon = await wished(not_before=None, prefer_until=app.clock.now + 3600 * SECOND, vram_above=None)
+        assert soon < 1800, "the worker that did not fail it is there"
+        late = await wished(prefer_until=app.clock.now + 3600 * SECOND, vram_above=10**12)
+        assert late > 3000, "nobody has so much memory: it waits for the hour"
+
+    with_app(test)
+
+
+def test_the_list_of_studies_tells_hours_and_cost_as_the_study_does(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, second = await retried(app, 2)
+        answer = await app.http.patch(f"/api/workers/{second.worker_id}", json={"pricePerHour": 0.9})
+        assert answer.status_code == 200
+        await second.claim()
+        app.clock.now += 600 * SECOND
+        await second.call("POST", "heartbeat", wire.Beat(session_id=second.session_id, sent_at=app.clock.now))
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        (listed,) = await app.get("/api/super-studies")
+        for name in ("gpuHours", "cost"):
+            assert listed[name] == {what: shown[name][what] for what in ("spent", "forecast")}
+        assert listed["gpuHours"]["spent"] == pytest.approx((2 * SIMULATION_S + 60 + 660) / 3600, abs=0.02)
+        assert listed["cost"]["spent"] > 0
 
     with_app(test)

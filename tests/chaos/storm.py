@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.chaos.proxy import CuttingProxy
 from tests.support.server import ServerProcess
@@ -183,7 +184,7 @@ class Storm:
         return sum(note[0] == "ended" and note[1]["state"] == "succeeded" for note in notes_in(self.folder / "agents"))
 
 
-def notes_in(folder: Path) -> list[list[object]]:
+def notes_in(folder: Path) -> list[list[Any]]:
     """What the agents wrote down: [kind, what]."""
     found = []
     for file in folder.glob("*/notes.jsonl"):

@@ -1,5 +1,6 @@
 """`goliat-monitoring study create`: from a config to a super study, or to a look at what it would be."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -71,8 +72,8 @@ def create(
         if only_preview:
             _show_preview(made, preview(made, machines, price), as_json=as_json)
             return
-        for warning in made.warnings:
-            show.problems.print(f"Note: {show.safe(warning)}", markup=False, soft_wrap=True)
+        if not split_by:
+            _warn(made.warnings)
         parts = [it.config for it in made.assignments]
     if split_by:
         body["split"] = {"by": split_by, "numSplits": num_splits, "frequencyGroups": frequency_groups or None}
@@ -81,6 +82,8 @@ def create(
     body |= {"priority": priority, "requirements": requires or []}
     with client(server, token) as api:
         study = api.post("/api/super-studies", body)
+    # The server made the split and has the last word about it.
+    _warn(study.get("warnings") or [])
     if as_json:
         show.as_json(study)
         return
@@ -90,6 +93,11 @@ def create(
     text = f"Created {show.safe(study.get('name'))}: {len(parts)} assignments{simulations}{demanded}."
     show.console.print(text, markup=False, soft_wrap=True)
     show.console.print(f"Id {study.get('id')}", markup=False)
+
+
+def _warn(texts: Sequence[Any]) -> None:
+    for text in texts:
+        show.problems.print(f"Note: {show.safe(text)}", markup=False, soft_wrap=True)
 
 
 def _planned(path: Path, base: dict[str, Any], by: str, number: int | None, groups: str) -> Plan:

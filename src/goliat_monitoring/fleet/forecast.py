@@ -20,6 +20,10 @@ PLACINGS = 20_000
 PLAYS = (3, 48)
 _TABLE = 4096
 _SHORTEST = 0.1
+# Tasks that wait for better machines are told apart by whom they wait for and how long, to so many seconds and in so
+# many ways; beyond that they wait for nobody. Each way costs a look of every machine at each task it takes.
+_PATIENCE = 600.0
+_PREFERENCES = 16
 
 
 def _chances() -> list[float]:
@@ -57,6 +61,7 @@ class Machine(NamedTuple):
 class Task(NamedTuple):
     """Something to do, in the order of the queue. `seconds` by GPU; `spread` relative, its own alone. `group`: what it
     is part of. `only`: positions of the machines that may take it; None for any. `ready`: not before, in seconds.
+    `first`: for `patient` seconds only these of them may take it; None for all.
     """
 
     seconds: Sequence[float]
@@ -64,6 +69,8 @@ class Task(NamedTuple):
     group: int
     only: frozenset[int] | None = None
     ready: float = 0.0
+    first: frozenset[int] | None = None
+    patient: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +137,22 @@ class _Table:
 
     def __init__(self, machines: Sequence[Machine], tasks: Sequence[Task], groups: int) -> None:
         self._machines, self._tasks, self._groups = machines, tasks, groups
-        self._queues: dict[frozenset[int] | None, list[int]] = {}
+        queues: dict[tuple[frozenset[int] | None, frozenset[int] | None, float], list[int]] = {}
+        preferences = set[tuple[frozenset[int] | None, float]]()
         for position, task in enumerate(tasks):
-            self._queues.setdefault(task.only, []).append(position)
-        self._open = list(self._queues.values())
-        # Which queues a machine may take from.
+            wish = (None, 0.0) if task.first is None else (task.first, math.ceil(task.patient / _PATIENCE) * _PATIENCE)
+            if wish not in preferences and len(preferences) >= _PREFERENCES:
+                wish = (None, 0.0)
+            preferences.add(wish)
+            queues.setdefault((task.only, *wish), []).append(position)
+        self._open = list(queues.values())
+        # Which queues a machine may take from, and from when on.
         self._may = [
-            [number for number, only in enumerate(self._queues) if only is None or position in only]
+            [
+                (number, 0.0 if first is None or position in first else patient)
+                for number, (only, first, patient) in enumerate(queues)
+                if only is None or position in only
+            ]
             for position in range(len(machines))
         ]
 
@@ -162,11 +178,14 @@ class _Table:
         heads = [0] * len(self._open)
         while heap:
             now, position = heap[0]
-            taken = self._next(heads, position)
+            taken, again = self._next(heads, position, now)
             if taken is None:
-                heapq.heappop(heap)
+                if again == math.inf:
+                    heapq.heappop(heap)
+                else:
+                    heapq.heapreplace(heap, (again, position))
                 continue
-            seconds, own, group, _, ready = tasks[taken]
+            seconds, own, group, _, ready, _, _ = tasks[taken]
             duration = seconds[machines[position].gpu] * factors[position]
             if not calm:
                 duration *= max(_SHORTEST, 1 + own * _CHANCE[(offset + 7 * taken) % _TABLE])
@@ -180,14 +199,19 @@ class _Table:
                 finish[task.group] = math.inf
         return _Play(starts, ends, finish, takers)
 
-    def _next(self, heads: list[int], position: int) -> int | None:
-        """The first task that a machine may take; it is taken."""
-        best, first = -1, len(self._tasks)
-        for number in self._may[position]:
+    def _next(self, heads: list[int], position: int, now: float) -> tuple[int | None, float]:
+        """The first task that a machine may take; it is taken. Without one, when to look again: another machine is
+        preferred until then."""
+        best, first, again = -1, len(self._tasks), math.inf
+        for number, since in self._may[position]:
             queue = self._open[number]
-            if heads[number] < len(queue) and queue[heads[number]] < first:
+            if heads[number] >= len(queue):
+                continue
+            if since > now:
+                again = min(again, since)
+            elif queue[heads[number]] < first:
                 best, first = number, queue[heads[number]]
         if best < 0:
-            return None
+            return None, again
         heads[best] += 1
-        return first
+        return first, now

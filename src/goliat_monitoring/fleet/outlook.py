@@ -62,13 +62,18 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """An assignment that waits, in the order of claims. `only`: ids of the workers that may take it, None for all."""
+    """An assignment that waits, in the order of claims. `only`: ids of the workers that may take it, None for all.
+
+    `ready`: seconds until it can be claimed. For `patient` seconds only those of `first` may take it.
+    """
 
     assignment: str
     study: str
     blocks: Sequence[Block]
     only: frozenset[str] | None = None
     ready: float = 0.0
+    first: frozenset[str] | None = None
+    patient: float = 0.0
 
 
 class Future(NamedTuple):
@@ -133,6 +138,7 @@ class _Outlook:
         self._studies = list(dict.fromkeys([*(it.study for it in live), *(it.study for it in queue)]))
         self._factors = [rates.of_worker(worker.worker, worker.gpu) for worker in self._workers]
         self._left: dict[str, tuple[float, float]] = {}
+        self._sets: dict[frozenset[str] | None, frozenset[int] | None] = {None: None}
 
     def told(self) -> Outlook:
         groups = {study: number for number, study in enumerate(self._studies)}
@@ -191,10 +197,15 @@ class _Outlook:
 
     def _task(self, it: Waiting, group: int) -> Task:
         seconds = [START_S + math.fsum(self._seconds(block, gpu) for block in it.blocks) for gpu in self._gpus]
-        only = it.only
-        places = None if only is None else frozenset(self._places[key] for key in only if key in self._places)
+        only, first = self._positions(it.only), self._positions(it.first)
         own = self._chance([(block.weight, block.simulations) for block in it.blocks])
-        return Task(seconds, own, group, places, it.ready)
+        return Task(seconds, own, group, only, it.ready, first, it.patient)
+
+    def _positions(self, workers: frozenset[str] | None) -> frozenset[int] | None:
+        if workers not in self._sets:
+            known = None if workers is None else frozenset(self._places[it] for it in workers if it in self._places)
+            self._sets[workers] = known
+        return self._sets[workers]
 
     def _seconds(self, block: Block, gpu: str) -> float:
         key = (block.kind, gpu)

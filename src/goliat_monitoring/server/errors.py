@@ -7,6 +7,7 @@ import structlog
 from litestar import Request, Response
 from litestar.exceptions import (
     HTTPException,
+    InternalServerException,
     MethodNotAllowedException,
     NotFoundException,
     SerializationException,
@@ -46,6 +47,9 @@ def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # no
         case OperationalError():
             log.error("database failed", method=method, path=path, problem=str(problem.orig))
             return Refused(503, "the database does not answer", "nothing was kept; try again in a few seconds")
+        case InternalServerException() if problem.detail == _LEFT:
+            log.debug("the client left before its request ended", method=method, path=path)
+            return Refused(400, "the request ended early", "the sender closed the connection")
         case _:
             log.error("request failed", method=method, path=path, exc_info=problem)
             return Refused(500, "the server failed", "its log says why")
@@ -66,6 +70,8 @@ def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Respo
     )
 
 
+# How Litestar says that the connection broke in the middle of a request; it has no type of its own for it.
+_LEFT = "client disconnected prematurely"
 _WORDS = {
     400: "the request has the wrong form",
     413: "the request is too large",

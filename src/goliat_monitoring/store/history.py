@@ -1,12 +1,14 @@
 """The history of each super study: how far it was, and when it was thought to be done."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import msgspec
 from sqlalchemy import Connection, func, insert, select
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.fleet.states import StudyState
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.studies import list_studies
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -29,11 +31,9 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     p90_at: int | None
 
 
-def record(connection: Connection, moment: Moment, future: Outlook) -> int:
-    """Note a point of each study that is under way, five minutes after its last at the earliest, and one at its end.
-
-    Returns how many were noted.
-    """
+def due(connection: Connection, now: int, future: Outlook) -> list[dict[str, Any]]:
+    """A point of each study that is under way, five minutes after its last at the earliest, and one at its end; for
+    `keep`. Looks at all studies, so it is for a reader: the writer's turn is everybody's."""
     last = {
         row.super_study_id: (row.at, row.progress)
         for row in connection.execute(
@@ -47,11 +47,11 @@ def record(connection: Connection, moment: Moment, future: Outlook) -> int:
         ended = study.progress >= 100
         if (ended and (not at or reached >= 100)) or study.state == StudyState.CANCELLED:
             continue
-        if not ended and (moment.now - at < EVERY or not study.counts.keys() & {"RUNNING", "ASSIGNED"}):
+        if not ended and (now - at < EVERY or not study.counts.keys() & {"RUNNING", "ASSIGNED"}):
             continue
         told = future.studies.get(study.id)
         eta = told.eta if told is not None else None
-        times = [None] * 3 if eta is None else [moment.now + round(seconds * SECOND) for seconds in eta]
+        times = [None] * 3 if eta is None else [now + round(seconds * SECOND) for seconds in eta]
         done = connection.execute(
             select(func.coalesce(func.sum(assignments.c.done_weight), 0.0)).where(
                 assignments.c.super_study_id == study.id
@@ -60,15 +60,27 @@ def record(connection: Connection, moment: Moment, future: Outlook) -> int:
         points.append(
             {
                 "super_study_id": study.id,
-                "at": moment.now,
+                "at": now,
                 "progress": study.progress,
                 "done_weight": done,
-                **dict(zip(("p10_at", "p50_at", "p90_at"), [moment.now] * 3 if ended else times, strict=True)),
+                **dict(zip(("p10_at", "p50_at", "p90_at"), [now] * 3 if ended else times, strict=True)),
             }
         )
-    if points:
-        connection.execute(insert(history), points)
-    return len(points)
+    return points
+
+
+def keep(connection: Connection, points: Sequence[dict[str, Any]]) -> None:
+    """Note the points that were due. A study that was deleted meanwhile has none."""
+    known = set(
+        connection.execute(
+            select(tables.super_studies.c.id).where(
+                tables.super_studies.c.id.in_([point["super_study_id"] for point in points])
+            )
+        ).scalars()
+    )
+    kept = [point for point in points if point["super_study_id"] in known]
+    if kept:
+        connection.execute(insert(history), kept)
 
 
 def points_of(connection: Connection, study_id: str) -> list[Point]:

@@ -151,16 +151,21 @@ def _heads(
         {"study": study.study, "demand": demand, "again": not study.retries_stopped, "now": moment.now, "after": after,
          "limit": limit},
     ).all()  # fmt: skip
-    choosy = [(row.id, row.counts_from) for row in rows if row.prefer_until is not None]
-    failed = dict[str, set[str]]()
+    failed = failed_on(connection, [(row.id, row.counts_from) for row in rows if row.prefer_until is not None])
+    return [
+        Head(row.id, row.place, demand, row.prefer_until, row.vram_above, failed.get(row.id, frozenset()))
+        for row in rows
+    ]
+
+
+def failed_on(connection: Connection, choosy: Sequence[tuple[str, int]]) -> dict[str, frozenset[str]]:
+    """By assignment, the workers that failed it. `choosy`: each with the number of its attempts that do not count."""
+    found = dict[str, set[str]]()
     if choosy:
         source = rows_of(connection, assignments, ("id", "counts_from"))
         for assignment_id, worker_id in fetch(connection, _FAILED_ON, source, choosy):
-            failed.setdefault(assignment_id, set()).add(worker_id)
-    return [
-        Head(row.id, row.place, demand, row.prefer_until, row.vram_above, frozenset(failed.get(row.id, ())))
-        for row in rows
-    ]
+            found.setdefault(assignment_id, set()).add(worker_id)
+    return {assignment_id: frozenset(workers) for assignment_id, workers in found.items()}
 
 
 def _set_aside(connection: Connection, machines: Mapping[str, MachineFacts]) -> set[tuple[str, str]]:

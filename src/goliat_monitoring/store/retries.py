@@ -11,7 +11,7 @@ from goliat_monitoring.fleet.causes import BLAMES_WORKER, Cause
 from goliat_monitoring.fleet.retry import After, Past, after_run, set_aside
 from goliat_monitoring.fleet.states import AssignmentState, RunState
 from goliat_monitoring.fleet.timing import OFFLINE
-from goliat_monitoring.store import assignments, tables
+from goliat_monitoring.store import assignments, hours, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -30,8 +30,12 @@ def settle(
     key: str,
     forced: AssignmentState | None,
 ) -> None:
-    """Settle the assignment of a run that has just ended. `key`: of its early failure. `forced`: whatever the rules."""
+    """Settle the assignment of a run that has just ended; `run` is its row before that.
+
+    `key`: of its early failure. `forced`: whatever the rules.
+    """
     assignment = assignments.get(connection, run.assignment_id)
+    hours.add(connection, assignment.super_study_id, run, outcome, moment.now)
     history = connection.execute(
         select(runs.c.id, runs.c.worker_id, runs.c.cause, runs.c.failure_key, runs.c.attempt)
         .where(runs.c.assignment_id == run.assignment_id, runs.c.attempt > assignment.counts_from)

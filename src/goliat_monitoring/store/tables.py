@@ -250,6 +250,15 @@ run_configs = Table(
     Column("config", Text, nullable=False),
 )
 
+# What ended runs took, so that a list of studies need not look at them.
+study_hours = Table(
+    "study_hours",
+    metadata,
+    Column("super_study_id", Text, ForeignKey("super_studies.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE"), primary_key=True),
+    Column("seconds", Float, nullable=False),
+)
+
 # Workers that get nothing more of a study. `lifted_at`: a person took that back; failures before it do not count.
 set_aside = Table(
     "set_aside",

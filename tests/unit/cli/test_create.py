@@ -38,6 +38,16 @@ def test_a_split_is_left_to_the_server_and_the_config_is_resolved(server: Server
     assert (sent["priority"], sent["requirements"]) == (5, ["vram>=24", "tag=fast"])
 
 
+def test_what_the_server_says_about_a_split_is_shown(server: Server, config: Path) -> None:
+    said = "The longest assignment takes \x1b[31m2.9 times the mean."
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial", "warnings": [said]})
+    options = ["--name", "trial", "--configs-dir", str(config.parent / "configs"), "--split-by", "frequency"]
+    result = call(server, "study", "create", str(config), *options)
+    assert result.exit_code == 0, result.stderr
+    assert "Note: The longest assignment takes" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 def preview(server: Server, config: Path, *options: str) -> Any:
     result = call(
         server, "study", "create", str(config), "--configs-dir", str(config.parent / "configs"), "--preview", *options

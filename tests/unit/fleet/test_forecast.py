@@ -64,6 +64,26 @@ def test_studies_wait_for_each_other_in_the_order_of_claims() -> None:
     assert played.work() == [{0: 20.0}, {0: 10.0}]
 
 
+def test_a_preferred_machine_is_waited_for_and_then_any_will_do() -> None:
+    choosy = exact(10)._replace(first=frozenset({1}), patient=1200.0)
+    soon = forecast([EXACT, EXACT._replace(busy=100.0)], [choosy], [0.0])
+    assert soon.of_task(0) == pytest.approx((110, 110, 110))
+    assert soon.work() == [{1: 10.0}]
+    late = forecast([EXACT, EXACT._replace(busy=5000.0)], [choosy], [0.0])
+    assert late.of_task(0) == pytest.approx((1210, 1210, 1210))
+    assert late.work() == [{0: 10.0}]
+    # Meanwhile the other machine takes what waits for nobody, and comes back to it.
+    both = forecast([EXACT, EXACT._replace(busy=5000.0)], [choosy, exact(300)], [0.0])
+    assert both.of_task(1) == pytest.approx((300, 300, 300))
+    assert both.of_task(0) == pytest.approx((1210, 1210, 1210))
+
+
+def test_of_many_preferences_some_are_forgotten_but_no_task_is() -> None:
+    tasks = [exact(10)._replace(first=frozenset({number}), patient=600.0) for number in range(40)]
+    played = forecast([EXACT] * 40, tasks, [0.0])
+    assert all(played.of_task(number) is not None for number in range(40))
+
+
 seconds = st.floats(1, 1e5)
 chance = st.floats(0, 0.5)
 

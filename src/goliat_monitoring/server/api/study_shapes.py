@@ -8,9 +8,12 @@ from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.fleet.states import StudyState, legacy_study
 from goliat_monitoring.server.api.time_shapes import (
     AmountJson,
+    BriefAmountJson,
     CostJson,
     RangeJson,
     TimesJson,
+    brief_cost_json,
+    brief_hours_json,
     cost_json,
     eta_note,
     finish_json,
@@ -19,7 +22,7 @@ from goliat_monitoring.server.api.time_shapes import (
 )
 from goliat_monitoring.server.api.worker_shapes import WorkerJson, eta_of, worker_json
 from goliat_monitoring.store.read.studies import AssignmentView, StudyDetail, StudySummary
-from goliat_monitoring.store.read.usage import StudyUsage
+from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
 
@@ -97,13 +100,17 @@ class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class StudyJson(StudyHead, rename="camel", kw_only=True):
-    """A super study in a list."""
+    """A super study in a list. `gpuHours` and `cost` (euro) as with the study itself, but for what was idle."""
 
+    gpu_hours: BriefAmountJson
+    cost: BriefAmountJson | None
     assignments: list[AssignmentBrief]
 
 
 class StudyAnswer(StudyHead, rename="camel", kw_only=True):
     """A super study with its configs and assignments. `split`: how they were made; empty if that was not here.
+
+    `warnings`: what there is to say about a split that was just made; empty later on.
 
     `gpuHours`: each worker counts as one GPU. `cost`: null while no worker of the study has a price.
     """
@@ -114,6 +121,7 @@ class StudyAnswer(StudyHead, rename="camel", kw_only=True):
     base_config: dict[str, Any]
     split: dict[str, Any]
     assignments: list[AssignmentJson]
+    warnings: list[str] = []
 
 
 def assignment_json(assignment: AssignmentView, future: Outlook | None = None, now: int = 0) -> AssignmentJson:
@@ -188,9 +196,16 @@ def _study_fields(study: StudySummary, future: Outlook, now: int) -> dict[str, A
     }
 
 
-def study_json(study: StudySummary, assignments: list[AssignmentBrief], future: Outlook, now: int) -> StudyJson:
-    """A super study in a list; `future` as of `now`, UTC microseconds."""
-    return StudyJson(**_study_fields(study, future, now), assignments=assignments)
+def study_json(
+    study: StudySummary, assignments: list[AssignmentBrief], usage: BriefUsage | None, future: Outlook, now: int
+) -> StudyJson:
+    """A super study in a list; `future` as of `now`, UTC microseconds. `usage`: None before anything was done."""
+    return StudyJson(
+        **_study_fields(study, future, now),
+        gpu_hours=brief_hours_json(usage),
+        cost=brief_cost_json(usage),
+        assignments=assignments,
+    )
 
 
 def study_answer(

@@ -35,7 +35,7 @@ from goliat_monitoring.store.read.studies import (
     list_assignments,
     list_studies,
 )
-from goliat_monitoring.store.read.usage import StudyUsage, study_usage
+from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage, brief_usage, study_usage
 from goliat_monitoring.study.preview import preview
 from goliat_monitoring.wire.errors import Refused
 
@@ -71,7 +71,8 @@ async def preview_study(data: JSONBody[PreviewWish]) -> dict[str, Any]:
 
 @post("/api/super-studies", status_code=200, tags=["Super studies"])
 async def create_study(services: Given, principal: Caller, data: JSONBody[NewStudy]) -> StudyAnswer:
-    """Create a super study whole or not at all."""
+    """Create a super study whole or not at all. Answered with the warnings that its preview shows, too."""
+    warnings: list[str] = []
     demand = demanded(data.requirements)
     if data.assignments is not None:
         if data.split is not None:
@@ -79,7 +80,7 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
         base, configs = data.base_config, [assignment.split_config for assignment in data.assignments]
     else:
         base, made = await asyncio.to_thread(planned, data)
-        configs = [assignment.config for assignment in made.assignments]
+        configs, warnings = [assignment.config for assignment in made.assignments], list(made.warnings)
     moment = services.moment()
     study_id = await services.db.write(
         lambda c: studies.create(
@@ -95,21 +96,22 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
             requirements=demand,
         )
     )
-    return await whole_study(services, study_id)
+    return msgspec.structs.replace(await whole_study(services, study_id), warnings=warnings)
 
 
 @get("/api/super-studies", tags=["Super studies"])
 async def studies_list(services: Given, name: FromQuery[str | None] = None) -> list[StudyJson]:
     """All super studies, newest first; with `name` the one so called, or none."""
 
-    def unit(c: Connection) -> list[tuple[StudySummary, list[AssignmentBrief]]]:
-        found = list_studies(c, name=name)
-        brief = brief_assignments(c, [study.id for study in found])
-        return [(study, [AssignmentBrief(id=i, status=s, worker_id=w) for i, s, w in brief.get(study.id, [])])
-                for study in found]  # fmt: skip
-
     future, now = await services.outlook(), services.clock()
-    return [study_json(study, parts, future, now) for study, parts in await services.db.read(unit)]
+
+    def unit(c: Connection) -> list[tuple[StudySummary, list[AssignmentBrief], BriefUsage | None]]:
+        found, used = list_studies(c, name=name), brief_usage(c, now, future.studies)
+        brief = brief_assignments(c, [study.id for study in found])
+        parts = {key: [AssignmentBrief(id=i, status=s, worker_id=w) for i, s, w in rows] for key, rows in brief.items()}
+        return [(study, parts.get(study.id, []), used.get(study.id)) for study in found]
+
+    return [study_json(study, parts, used, future, now) for study, parts, used in await services.db.read(unit)]
 
 
 @get("/api/super-studies/{study_id:str}", tags=["Super studies"])

@@ -5,7 +5,7 @@ import msgspec
 from goliat_monitoring.fleet.forecast import Spread
 from goliat_monitoring.fleet.outlook import Future
 from goliat_monitoring.store.history import Point
-from goliat_monitoring.store.read.usage import StudyUsage
+from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage
 from goliat_monitoring.wire.clock import SECOND, iso, iso_or_none
 
 
@@ -32,6 +32,13 @@ class AmountJson(msgspec.Struct, rename="camel", kw_only=True):
     spent: float
     forecast: float
     idle: float
+
+
+class BriefAmountJson(msgspec.Struct, rename="camel", kw_only=True):
+    """Spent, and of the whole study when it is done. What was idle is told with the study itself."""
+
+    spent: float
+    forecast: float
 
 
 class CostJson(AmountJson, rename="camel", kw_only=True):
@@ -90,6 +97,20 @@ def cost_json(usage: StudyUsage) -> CostJson | None:
         return None
     spent, forecast, idle = (round(value, 2) for value in usage.cost)
     return CostJson(spent=spent, forecast=forecast, idle=idle, unpriced_hours=round(usage.unpriced, 3))
+
+
+def brief_hours_json(usage: BriefUsage | None) -> BriefAmountJson:
+    """GPU hours of a study in a list."""
+    spent, forecast = (round(value, 3) for value in usage.hours[:2]) if usage is not None else (0.0, 0.0)
+    return BriefAmountJson(spent=spent, forecast=forecast)
+
+
+def brief_cost_json(usage: BriefUsage | None) -> BriefAmountJson | None:
+    """Euro at today's prices, where one is known."""
+    if usage is None or usage.cost is None:
+        return None
+    spent, forecast = (round(value, 2) for value in usage.cost[:2])
+    return BriefAmountJson(spent=spent, forecast=forecast)
 
 
 def history_json(points: list[Point]) -> HistoryJson:

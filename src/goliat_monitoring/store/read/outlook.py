@@ -1,6 +1,6 @@
 """The future of all super studies, from what is stored: facts are gathered here, `fleet.outlook` decides."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,8 @@ from goliat_monitoring.fleet.progress import learned_phases
 from goliat_monitoring.fleet.rates import Kind, Speed, learn
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.store.predictions import UNKNOWN_S, Predictions
+from goliat_monitoring.store.queue import failed_on
+from goliat_monitoring.store.read.repeats import Asked, further_attempts
 from goliat_monitoring.store.read.underway import UnderWay, under_way
 from goliat_monitoring.study.requirements import MachineFacts, RequirementProblem, Requirements
 from goliat_monitoring.study.weights import GPU_RATE
@@ -52,8 +54,8 @@ class _Look:
         ]  # fmt: skip
 
     def _missing(self) -> dict[str, list[Block]]:
-        """By assignment that waits or runs, what is not done of it."""
-        found: dict[str, list[Block]] = {}
+        """By assignment that waits or runs, what lies before it."""
+        found, study_of = dict[str, list[Block]](), dict[str, str]()
         query = (
             select(
                 cases.c.assignment_id, assignments.c.super_study_id, cases.c.phantom, cases.c.frequency,
@@ -71,6 +73,10 @@ class _Look:
         for row in self._connection.execute(query):
             kind = Kind(row.super_study_id, row.phantom, row.frequency)
             found.setdefault(row.assignment_id, []).append(Block(kind, row.weight, row.how_many))
+            study_of[row.assignment_id] = row.super_study_id
+        for assignment_id, asked in further_attempts(self._connection).items():
+            if assignment_id in found:
+                found[assignment_id] = _together(study_of[assignment_id], asked)
         return found
 
     def _run(self, run: UnderWay) -> RunFacts:
@@ -108,12 +114,15 @@ class _Look:
         rows = self._connection.execute(
             select(
                 assignments.c.id, assignments.c.super_study_id, assignments.c.requirements, assignments.c.not_before,
-                assignments.c.expected_total, assignments.c.attempts, studies.c.retries_stopped,
+                assignments.c.expected_total, assignments.c.attempts, assignments.c.prefer_until,
+                assignments.c.vram_above, assignments.c.counts_from, studies.c.retries_stopped,
             )
             .join(studies, studies.c.id == assignments.c.super_study_id)
             .where(assignments.c.state == "PENDING", studies.c.paused.is_(False), studies.c.cancelled.is_(False))
             .order_by(studies.c.priority.desc(), studies.c.created_at, studies.c.id, assignments.c.index)
-        )  # fmt: skip
+        ).all()  # fmt: skip
+        choosy = [(row.id, row.counts_from) for row in rows if (row.prefer_until or 0) > self._now]
+        failed = failed_on(self._connection, choosy)
         aside: dict[str, set[str]] = {}
         for row in self._connection.execute(select(tables.set_aside).where(tables.set_aside.c.lifted_at.is_(None))):
             aside.setdefault(row.super_study_id, set()).add(row.worker_id)
@@ -130,9 +139,21 @@ class _Look:
                     self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
                     frozenset() if row.attempts and row.retries_stopped else allowed[key],
                     max((row.not_before or 0) - self._now, 0) / SECOND,
+                    *self._first(row, failed.get(row.id, frozenset())),
                 )
             )
         return queue
+
+    def _first(self, row: Any, failed: Collection[str]) -> tuple[frozenset[str] | None, float]:
+        """The workers for which an assignment waits, and for how long, seconds: see `fleet.retry.After`."""
+        if row.prefer_until is None or row.prefer_until <= self._now:
+            return None, 0.0
+        better = frozenset(
+            key
+            for key, (facts, _) in self._facts.items()
+            if key not in failed and (row.vram_above is None or facts.vram_bytes > row.vram_above)
+        )
+        return better, (row.prefer_until - self._now) / SECOND
 
     def _meeting(self, text: str, aside: Collection[str] | None) -> frozenset[str] | None:
         """The workers that meet requirements and were not set aside; None where any will do."""
@@ -155,6 +176,16 @@ def _unknown(study_id: str, how_many: int) -> list[Block]:
     """Simulations that nobody knows anything about but their number."""
     count = max(how_many, 1)
     return [Block(Kind(study_id, "", ""), UNKNOWN_S * count, count)]
+
+
+def _together(study_id: str, asked: Iterable[Asked]) -> list[Block]:
+    """Simulations as blocks of a kind."""
+    sums: dict[Kind, tuple[float, int]] = {}
+    for it in asked:
+        kind = Kind(study_id, it.phantom, it.frequency)
+        weight, count = sums.get(kind, (0.0, 0))
+        sums[kind] = weight + it.weight, count + 1
+    return [Block(kind, weight, count) for kind, (weight, count) in sums.items()]
 
 
 def _without(blocks: Sequence[Block], kind: Kind, weight: float) -> list[Block]:

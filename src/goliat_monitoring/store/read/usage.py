@@ -1,17 +1,19 @@
 """GPU hours and money of a super study, from its runs and those of the same workers."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from sqlalchemy import Connection, or_, select
 
 from goliat_monitoring.fleet.outlook import Future
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.usage import Amount, Span, cost, gpu_hours, usage
+from goliat_monitoring.fleet.usage import Amount, Span, Usage, cost, gpu_hours, usage
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.hours import worked_until
 from goliat_monitoring.wire.clock import SECOND
 
 runs, assignments, workers = tables.runs, tables.assignments, tables.workers
-# Of these nobody knows when the machine stopped, only when it was last heard.
-UNHEARD = (RunState.UNREACHABLE, RunState.LOST)
 
 
 class StudyUsage(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,10 +53,8 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         if row.price_per_hour is not None:
             prices[row.id] = row.price_per_hour
 
-    def span(row: object) -> Span:
-        end = row.last_sign_at or row.claimed_at if row.state in UNHEARD else row.ended_at  # type: ignore[attr-defined]
-        begin = row.claimed_at  # type: ignore[attr-defined]
-        return Span(row.worker_id, begin / SECOND, (now if end is None else end) / SECOND)  # type: ignore[attr-defined]
+    def span(row: Any) -> Span:
+        return Span(row.worker_id, row.claimed_at / SECOND, worked_until(row, now) / SECOND)
 
     used = usage(map(span, own), map(span, others), there)
     to_come = future.machine_s if future is not None else {}
@@ -64,3 +64,37 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         cost=money[0] if money is not None else None,
         unpriced=money[1] if money is not None else 0.0,
     )
+
+
+class BriefUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """As `StudyUsage`, without what was idle: that takes a look at every run."""
+
+    hours: Amount
+    cost: Amount | None
+
+
+def brief_usage(connection: Connection, now: int, futures: Mapping[str, Future]) -> dict[str, BriefUsage]:
+    """By id of every study that was worked on or will be. The cost does not grow with the runs that are over."""
+    spent = dict[str, dict[str, float]]()
+    for row in connection.execute(select(tables.study_hours)):
+        spent.setdefault(row.super_study_id, {})[row.worker_id] = row.seconds
+    live = (
+        select(assignments.c.super_study_id, *(runs.c[name] for name in (
+            "worker_id", "state", "claimed_at", "ended_at", "last_sign_at"
+        )))
+        .join(assignments, assignments.c.id == runs.c.assignment_id)
+        .where(tables.LIVE_RUN)
+    )  # fmt: skip
+    for row in connection.execute(live):
+        of_study = spent.setdefault(row.super_study_id, {})
+        seconds = max(worked_until(row, now) - row.claimed_at, 0) / SECOND
+        of_study[row.worker_id] = of_study.get(row.worker_id, 0.0) + seconds
+    priced = select(workers.c.id, workers.c.price_per_hour).where(workers.c.price_per_hour.is_not(None))
+    prices = {row.id: row.price_per_hour for row in connection.execute(priced)}
+    found = {}
+    for study_id in spent.keys() | futures.keys():
+        used = Usage(spent.get(study_id, {}), {})
+        to_come = futures[study_id].machine_s if study_id in futures else {}
+        money = cost(used, to_come, prices)
+        found[study_id] = BriefUsage(hours=gpu_hours(used, to_come), cost=money[0] if money is not None else None)
+    return found
