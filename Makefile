@@ -9,7 +9,7 @@ WORKERS ?= 2
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test bench screenshots check lint format system-packages clean
+.PHONY: help install demo test bench screenshots chaos check lint format system-packages clean
 
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' Makefile
@@ -32,6 +32,9 @@ bench: install ## How fast it is: one table and docs/benchmarks.md; ARGS="ingest
 
 screenshots: install system-packages ## Pictures of every page for the docs, from a living fleet; ARGS="overview run"
 	@$(BIN)/python -m tests.pages.make_screenshots $(ARGS)
+
+chaos: install ## 200 simulated agents, 5,000 assignments, ten minutes of kills; ARGS=--short is what the tests do
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 check: install ## Tests alone
 	@$(BIN)/pytest $(if $(filter-out 0,$(WORKERS)),-n $(WORKERS) --dist loadscope) $(ARGS)

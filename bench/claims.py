@@ -62,8 +62,9 @@ def _measure(options: Options, kind: str, url: str, raw: Raw, *, folder: Path, *
     options.say(f"  preparing: {whole(pending)} assignments, {kind}")
     with database_at(url) as db:
         assignments(db, pending)
-        # As PostgreSQL does by itself within a minute after so many rows came.
-        db.submit(lambda connection: connection.exec_driver_sql("ANALYZE")).result()
+        if kind == "PostgreSQL":
+            # As it does by itself within a minute after so many rows came. SQLite never does.
+            db.submit(lambda connection: connection.exec_driver_sql("ANALYZE")).result()
         agents = iter(idle_agents(db, options.rounds * 2 * a_round + WORKERS + CLAIMERS))
     rates, raws, p99s, cores = list[float](), list[float](), list[float](), list[float]()
     taken = set[str]()

@@ -11,6 +11,7 @@ from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.usage import Amount, Span, Usage, cost, gpu_hours, usage
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.hours import worked_until
+from goliat_monitoring.store.read.runs import LIVE
 from goliat_monitoring.wire.clock import SECOND
 
 runs, assignments, workers = tables.runs, tables.assignments, tables.workers
@@ -83,7 +84,7 @@ def brief_usage(connection: Connection, now: int, futures: Mapping[str, Future])
             "worker_id", "state", "claimed_at", "ended_at", "last_sign_at"
         )))
         .join(assignments, assignments.c.id == runs.c.assignment_id)
-        .where(tables.LIVE_RUN)
+        .where(LIVE)
     )  # fmt: skip
     for row in connection.execute(live):
         of_study = spent.setdefault(row.super_study_id, {})
