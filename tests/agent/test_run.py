@@ -284,7 +284,6 @@ def test_without_the_call_that_waits_the_heartbeat_tells_a_cancel_within_ten_sec
         agent.close()
     finally:
         proxy.close()
-    assert server.get(f"/api/assignments/{assignment}")["state"] in ("RUNNING", "CANCELLED")
 
 
 def test_a_cancelled_study_leaves_no_process_behind(server: ServerProcess, agents: Agents) -> None:
