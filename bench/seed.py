@@ -43,7 +43,13 @@ class Seat:
 def database(data_dir: Path) -> Iterator[Database]:
     """The store of a server that is not running: its schema up to date, its writer at work."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    url = sqlite_url(data_dir)
+    with opened(sqlite_url(data_dir)) as db:
+        yield db
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Database]:
+    """The same, wherever the database is."""
     migrate(url)
     db = Database(url)
     db.start()

@@ -68,9 +68,7 @@ class LogRows:
         if not lines:
             return state
         fold = self._end(run_id, state)
-        add = fold.add
-        for line in lines:
-            number = add(line)
+        for line, number in zip(lines, fold.add(lines), strict=True):
             if line.level in PROBLEM_LEVELS:
                 self._problem(run_id, line, number)
                 if state.problems >= MOST_PROBLEMS:
