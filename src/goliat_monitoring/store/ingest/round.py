@@ -147,7 +147,7 @@ class Round:
             self.connection,
             tables.runs,
             columns,
-            [(draft.run.id, *(draft.get(name) for name in columns)) for draft in changed],
+            [(draft.run.id, *[draft.get(name) for name in columns]) for draft in changed],
         )
         topics = set[str]()
         for draft in heard:
