@@ -33,7 +33,7 @@ class Model:
 
     def add(self, lines: list[Line], now: int, *, late: bool) -> None:
         for line in lines:
-            self.fold.add(line)
+            self.fold.add([line])
         folded = self.fold.take()
         self.records += [(record, late, now) for record in folded.new]
         self.repeats |= folded.repeats

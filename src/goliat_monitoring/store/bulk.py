@@ -1,48 +1,35 @@
 """Many rows in one statement, for the few tables that every message touches.
 
 A statement a row would cost more than the row: with SQLite each step hands Python's lock over to the event loop and
-waits to get it back, with PostgreSQL each is a journey. So rows travel together: on SQLite as a list of values or as
-one JSON text, on PostgreSQL by COPY or as one array a column.
+waits to get it back, with PostgreSQL each is a journey. So rows travel together: on SQLite as lists of values, on
+PostgreSQL as one array a column. COPY would be a journey of its own, and cannot go with others.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Table
+from sqlalchemy import Column, Connection, LargeBinary, Table
 from sqlalchemy.dialects import postgresql
 
+from goliat_monitoring.store import driver
+
 Rows = Sequence[tuple[Any, ...]]
-# Rows in one INSERT of SQLite: few shapes of the statement, so that each is compiled once, and far from its limit of
-# 32,766 parameters.
-TOGETHER = 16
+# Rows in one statement of SQLite: few shapes, so that each is compiled once, and far from its limit of 32,766
+# parameters. (As JSON they could be any number; but to take a row of JSON apart costs SQLite more than to write it.)
+TOGETHER = (64, 16, 4, 1)
 
 
 def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
     """Insert `rows`, whose values stand in the order of `columns`."""
-    if not rows:
-        return
-    if connection.dialect.name == "sqlite":
-        for start in range(0, len(rows), TOGETHER):
-            part = rows[start : start + TOGETHER]
-            if len(part) == TOGETHER:
-                connection.exec_driver_sql(_values(table, columns, TOGETHER), tuple(v for row in part for v in row))
-            else:
-                for row in part:
-                    connection.exec_driver_sql(_values(table, columns, 1), row)
-        return
-    raw: Any = connection.connection.driver_connection
-    with raw.cursor() as cursor, cursor.copy(_copy(table, columns)) as copy:
-        for row in rows:
-            copy.write_row(row)
+    _write(connection, rows, _insert, table, columns)
 
 
 def update_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
-    """Set `columns` of the rows whose key is the first value of each of `rows`. No bytes, and each key once."""
-    if rows:
-        key = next(iter(table.primary_key.columns)).name
-        _with_rows(connection, _update(connection.dialect.name, table, key, columns), rows)
+    """Set `columns` of the rows whose key is the first value of each of `rows`. Each key once."""
+    _write(connection, rows, _update, table, columns)
 
 
 def upsert_rows(
@@ -50,11 +37,18 @@ def upsert_rows(
 ) -> None:
     """Insert `rows`, or where the key is known apply `changes`: column to an expression over `excluded`.
 
-    No bytes, and each key once.
+    Each key once.
     """
-    if rows:
-        sql = _upsert(connection.dialect.name, table, columns, tuple(changes.items()))
-        _with_rows(connection, sql, rows)
+    _write(connection, rows, _upsert, table, columns, tuple(changes.items()))
+
+
+def delete_rows(connection: Connection, table: Table, keys: Sequence[Any]) -> None:
+    """Delete the rows with these keys, of a table that has one column as its key."""
+    if keys:
+        key = _key(table)
+        source = rows_of(connection, table, (key,))
+        sql = f'DELETE FROM {table.name} WHERE "{key}" IN (SELECT v.c0 FROM {source.sql})'  # noqa: S608 - own names
+        driver.execute(connection, sql, source.parameters([(value,) for value in keys]))
 
 
 class RowSource(NamedTuple):
@@ -66,24 +60,46 @@ class RowSource(NamedTuple):
 
 def rows_of(connection: Connection, table: Table, columns: tuple[str, ...]) -> RowSource:
     """Rows whose values have the types of these columns of `table`; to be joined with."""
-    sqlite = connection.dialect.name == "sqlite"
-    return RowSource(_source(connection.dialect.name, table, columns), _as_json if sqlite else _as_arrays)
+    dialect = connection.dialect.name
+    as_json = _as_json_list if len(columns) == 1 else _as_json
+    return RowSource(_joined(dialect, table, columns), as_json if dialect == "sqlite" else _as_arrays)
 
 
-def fetch(connection: Connection, sql: str, source: RowSource, rows: Rows) -> Sequence[Any]:
-    """The result of `sql`, in which `{rows}` stands for `rows` as the table of `source`: plain tuples, quickly."""
-    result = connection.exec_driver_sql(sql.format(rows=source.sql), source.parameters(rows))
-    found = result.cursor.fetchall() if result.cursor is not None else []
-    result.close()
-    return found
+def fetch(connection: Connection, sql: str, source: RowSource, rows: Rows, *values: Any) -> list[tuple[Any, ...]]:
+    """The result of `sql`, in which `{rows}` stands for `rows` as the table of `source`, and each `{value}` after it
+    for the next of `values`: plain tuples, quickly.
+    """
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    return driver.fetch(connection, sql.format(rows=source.sql, value=mark), (*source.parameters(rows), *values))
 
 
-def _with_rows(connection: Connection, sql: str, rows: Rows) -> None:
-    connection.exec_driver_sql(sql, _as_json(rows) if connection.dialect.name == "sqlite" else _as_arrays(rows))
+def lock_runs(connection: Connection) -> str:
+    """What ends a statement that locks the runs `r` it reads. With SQLite the writer has all to itself."""
+    return "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
+
+
+def _write(connection: Connection, rows: Rows, sql: Callable[..., str], *about: Any) -> None:
+    """Run `sql(dialect, how many rows, *about)` with `rows`, on SQLite in several statements."""
+    if not rows:
+        return
+    if connection.dialect.name != "sqlite":
+        driver.execute(connection, sql("postgresql", 0, *about), _as_arrays(rows))
+        return
+    start = 0
+    for count in TOGETHER:
+        while len(rows) - start >= count:
+            part = rows[start : start + count]
+            values = part[0] if count == 1 else tuple(chain.from_iterable(part))
+            driver.execute(connection, sql("sqlite", count, *about), values)
+            start += count
 
 
 def _as_json(rows: Rows) -> tuple[Any, ...]:
     return (msgspec.json.encode(rows).decode(),)
+
+
+def _as_json_list(rows: Rows) -> tuple[Any, ...]:
+    return (msgspec.json.encode([row[0] for row in rows]).decode(),)
 
 
 def _as_arrays(rows: Rows) -> tuple[Any, ...]:
@@ -91,44 +107,64 @@ def _as_arrays(rows: Rows) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=256)
-def _values(table: Table, columns: tuple[str, ...], count: int) -> str:
-    row = f"({', '.join('?' * len(columns))})"
-    return f"INSERT INTO {table.name} ({_names(columns)}) VALUES {', '.join([row] * count)}"  # noqa: S608 - own names
+def _insert(dialect: str, count: int, table: Table, columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO {table.name} ({_names(columns)}) {_given(dialect, count, table, columns)}"
 
 
-@lru_cache(maxsize=64)
-def _copy(table: Table, columns: tuple[str, ...]) -> str:
-    return f"COPY {table.name} ({_names(columns)}) FROM STDIN"
+@lru_cache(maxsize=1024)
+def _update(dialect: str, count: int, table: Table, columns: tuple[str, ...]) -> str:
+    key = _key(table)
+    of_row = f'WHERE {table.name}."{key}" ='
+    if count == 1:
+        settings = ", ".join(f'"{name}" = ?{i}' for i, name in enumerate(columns, 2))
+        return f"UPDATE {table.name} SET {settings} {of_row} ?1"  # noqa: S608 - own names
+    cells, given = _cells(1 + len(columns)), _given(dialect, count, table, (key, *columns))
+    settings = ", ".join(f'"{name}" = v.c{i}' for i, name in enumerate(columns, 1))
+    return f"WITH v({cells}) AS ({given}) UPDATE {table.name} SET {settings} FROM v {of_row} v.c0"  # noqa: S608
 
 
 @lru_cache(maxsize=256)
-def _update(dialect: str, table: Table, key: str, columns: tuple[str, ...]) -> str:
-    settings = ", ".join(f'"{name}" = v.c{i}' for i, name in enumerate(columns, 1))
-    source = _source(dialect, table, (key, *columns))
-    return f'UPDATE {table.name} SET {settings} FROM {source} WHERE {table.name}."{key}" = v.c0'  # noqa: S608
-
-
-@lru_cache(maxsize=64)
-def _upsert(dialect: str, table: Table, columns: tuple[str, ...], changes: tuple[tuple[str, str], ...]) -> str:
+def _upsert(
+    dialect: str, count: int, table: Table, columns: tuple[str, ...], changes: tuple[tuple[str, str], ...]
+) -> str:
     keys = _names(tuple(column.name for column in table.primary_key.columns))
     what = ", ".join(f'"{name}" = {expression}' for name, expression in changes)
-    # SQLite reads ON after a bare FROM as a join; WHERE true keeps it from that.
-    return (
-        f"INSERT INTO {table.name} ({_names(columns)}) "  # noqa: S608 - own names
-        f"SELECT {', '.join(f'v.c{i}' for i in range(len(columns)))} FROM {_source(dialect, table, columns)} "
-        f"WHERE true ON CONFLICT ({keys}) DO UPDATE SET {what}"
-    )
+    return f"{_insert(dialect, count, table, columns)} ON CONFLICT ({keys}) DO UPDATE SET {what}"
 
 
-@lru_cache(maxsize=256)
-def _source(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
-    """The rows of the parameter as a table `v` with columns c0, c1, ..."""
+def _given(dialect: str, count: int, table: Table, columns: tuple[str, ...]) -> str:
+    """A query for the rows of the parameters."""
     if dialect == "sqlite":
-        cells = ", ".join(f"value ->> {i} AS c{i}" for i in range(len(columns)))
-        return f"(SELECT {cells} FROM json_each(?)) AS v"  # noqa: S608 - own names
-    types = (table.c[name].type.compile(postgresql.dialect()) for name in columns)  # type: ignore[no-untyped-call]
-    arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    return f"unnest({arrays}) AS v({', '.join(f'c{i}' for i in range(len(columns)))})"
+        row = f"({', '.join('?' * len(columns))})"
+        return f"VALUES {', '.join([row] * count)}"
+    arrays = ", ".join(_array(table.c[name]) for name in columns)
+    return f"SELECT * FROM unnest({arrays})"  # noqa: S608 - own names
+
+
+@lru_cache(maxsize=64)
+def _joined(dialect: str, table: Table, columns: tuple[str, ...]) -> str:
+    """The rows of the parameters as a table `v` with columns c0, c1, ..."""
+    if dialect == "sqlite":
+        some = ", ".join(f"value ->> {i} AS c{i}" for i in range(len(columns)))
+        return f"(SELECT {'value AS c0' if len(columns) == 1 else some} FROM json_each(?)) AS v"  # noqa: S608
+    # The planner may not see how many there are: it would believe that a plan for just so many is worth making, each
+    # time anew, and that takes longer than to run it.
+    arrays = ", ".join(f"(SELECT {_array(table.c[name])})" for name in columns)
+    return f"unnest({arrays}) AS v({_cells(len(columns))})"
+
+
+def _array(column: Column[Any]) -> str:
+    kind = column.type.compile(postgresql.dialect())  # type: ignore[no-untyped-call]
+    # Bytes as text would be twice as long.
+    return f"{'%b' if isinstance(column.type, LargeBinary) else '%s'}::{kind}[]"
+
+
+def _key(table: Table) -> str:
+    return str(next(iter(table.primary_key.columns)).name)
+
+
+def _cells(count: int) -> str:
+    return ", ".join(f"c{i}" for i in range(count))
 
 
 def _names(columns: tuple[str, ...]) -> str:

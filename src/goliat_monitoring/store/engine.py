@@ -12,11 +12,14 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import QueuePool
 
 from goliat_monitoring.store.checkpoint import AT_LAST_PAGES
+from goliat_monitoring.store.driver import plain_savepoints
 from goliat_monitoring.wire.errors import Refused
 
 READERS = 4
 # PostgreSQL and SQLite alike: a reader that waits longer has found trouble, and says so.
 BUSY_MS = 10_000
+# Statements that a SQLite connection keeps compiled.
+STATEMENTS = 512
 
 
 def sqlite_url(data_dir: Path) -> str:
@@ -46,12 +49,18 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     parsed = database_url(url)
     size = READERS if read_only else 1
     if parsed.get_backend_name() == "sqlite":
-        return _sqlite(parsed, size, read_only=read_only)
-    return _postgresql(parsed, size, read_only=read_only)
+        engine = _sqlite(parsed, size, read_only=read_only)
+    else:
+        engine = _postgresql(parsed, size, read_only=read_only)
+    plain_savepoints(engine)
+    return engine
 
 
 def _sqlite(url: URL, size: int, *, read_only: bool) -> Engine:
-    engine = create_engine(url, poolclass=QueuePool, pool_size=size, max_overflow=0)
+    # Each thread's statements stay compiled: there are some hundred, of the busiest some in several sizes.
+    engine = create_engine(
+        url, poolclass=QueuePool, pool_size=size, max_overflow=0, connect_args={"cached_statements": STATEMENTS}
+    )
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, _record: object) -> None:

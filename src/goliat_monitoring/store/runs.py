@@ -247,7 +247,12 @@ def cancel(connection: Connection, moment: Moment, run_id: str, actor: str) -> N
 
 def touched(connection: Connection, run_id: str, worker_id: str) -> None:
     """Note that what people see of this run changed."""
-    touch(connection, "fleet", f"run:{run_id}", f"worker:{worker_id}")
+    touch(connection, *topics_of(run_id, worker_id))
+
+
+def topics_of(run_id: str, worker_id: str) -> tuple[str, ...]:
+    """What people see of this run."""
+    return ("fleet", f"run:{run_id}", f"worker:{worker_id}")
 
 
 def touch_assignment(connection: Connection, assignment_id: str | None) -> None:

@@ -213,7 +213,7 @@ runs = Table(
     Column("last_line_sender_at", BigInteger),
     Column("log_key", Text),  # sort key of the last numbered bare line, JSON [time, sequence, position]
     Column("log_token", BigInteger, nullable=False, server_default="0"),  # another one after each addition to the log
-    Column("tail_size", BigInteger, nullable=False, server_default="0"),  # bytes of text that are not sealed yet
+    Column("tail_size", BigInteger, nullable=False, server_default="0"),  # the sum of `log_tail.size`
     # The solver's own progress, from its log lines.
     Column("solver_percent", Float),
     Column("mcells_per_s", Float),
@@ -350,7 +350,7 @@ log_tail = Table(
     Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
     Column("first_line", BigInteger, primary_key=True),  # 1-based number of the first line of the batch
     Column("count", Integer, nullable=False),
-    Column("size", Integer, nullable=False),  # bytes of `body`
+    Column("size", Integer, nullable=False),  # characters of its texts, with a line break each
     Column("first_sender_at", BigInteger, nullable=False),
     Column("last_sender_at", BigInteger, nullable=False),
     Column("received_at", BigInteger, nullable=False),

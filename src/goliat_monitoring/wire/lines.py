@@ -69,23 +69,20 @@ def lines_of_message(message: Mapping[str, object], sent_at: int) -> list[Line]:
         number = sequence if isinstance(sequence, int) and 0 <= sequence < 2**53 else 0
         if isinstance(logs, list):
             for position, item in enumerate(logs):
-                if isinstance(item, dict) and not _add_plain(lines, item, number, position):
+                if not isinstance(item, dict):
+                    continue
+                text, level, at = item.get("message"), item.get("log_type"), item.get("timestamp")
+                # The way of nearly every line, without a call and a look at what it does not need.
+                if (
+                    type(at) is float and 0 <= at < 1e11 and type(text) is str and type(level) is str
+                    and level in LEVELS and "\n" not in text and "\r" not in text and "\x00" not in text
+                ):  # fmt: skip
+                    lines.append(Line(round(at * SECOND), level, "status", text, number, position))
+                else:
                     _add_lines(lines, item, "status", sent_at, number, position)
     elif kind in ("status", "terminal_only", "print"):
         _add_lines(lines, message, str(kind), sent_at, 0, 0)
     return lines
-
-
-def _add_plain(lines: list[Line], item: dict[str, object], sequence: int, position: int) -> bool:
-    """The way of nearly every line, without a look at what it does not need; False where it needs one."""
-    text, level, at = item.get("message"), item.get("log_type"), item.get("timestamp")
-    if (
-        type(at) is not float or not 0 <= at < 1e11 or type(text) is not str or type(level) is not str
-        or level not in LEVELS or "\n" in text or "\r" in text or "\x00" in text
-    ):  # fmt: skip
-        return False
-    lines.append(Line(round(at * SECOND), level, "status", text, sequence, position))
-    return True
 
 
 def _add_lines(

@@ -13,7 +13,7 @@ from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
-from goliat_monitoring.store.ingest.round import Round
+from goliat_monitoring.store.ingest.round import RUN_COLUMNS, Round, RunRow
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import sender_micros
@@ -37,10 +37,23 @@ class Sender(NamedTuple):
     newest_run_id: str | None
 
 
+_OF_SENDER = len(Sender._fields)
+# The workers of some machines, each with the whole of its newest run: one statement, as every group
+# begins with it.
+_NEWEST = (
+    "(SELECT past.id FROM runs AS past WHERE past.worker_id = w.id ORDER BY past.claimed_at DESC, past.id DESC LIMIT 1)"
+)
 _SENDERS = (
-    "SELECT w.id, w.machine_id, w.last_seen, w.ip, w.wish, w.clock_skew, (SELECT past.id FROM runs AS past "
-    "WHERE past.worker_id = w.id ORDER BY past.claimed_at DESC, past.id DESC LIMIT 1) "
-    "FROM {rows} JOIN workers AS w ON w.machine_id = v.c0 ORDER BY w.last_seen DESC"
+    f"SELECT w.id, w.machine_id, w.last_seen, w.ip, w.wish, w.clock_skew, r.id, {RUN_COLUMNS} "  # noqa: S608 - own names
+    "FROM {rows} JOIN workers AS w ON w.machine_id = v.c0 "
+    f"LEFT JOIN runs AS r ON r.id = {_NEWEST}"
+)
+# The same where other server processes may write: the runs are locked until the commit.
+_SENDERS_LOCKED = (
+    "WITH w AS (SELECT w.id, w.machine_id, w.last_seen, w.ip, w.wish, w.clock_skew, "  # noqa: S608 - own names
+    f"{_NEWEST} AS newest FROM {{rows}} JOIN workers AS w ON w.machine_id = v.c0), "
+    f"r AS (SELECT {RUN_COLUMNS} FROM w JOIN runs AS r ON r.id = w.newest ORDER BY r.id FOR UPDATE OF r) "
+    "SELECT w.*, r.* FROM w LEFT JOIN r ON r.id = w.newest"
 )
 
 
@@ -120,13 +133,15 @@ class Senders:
         self._seen = {}
 
     def _read(self, machine_ids: set[str]) -> None:
-        source = rows_of(self._connection, tables.workers, ("machine_id",))
-        rows = fetch(self._connection, _SENDERS, source, [(machine_id,) for machine_id in machine_ids])
-        found = [Sender._make(row) for row in rows]
-        for row in found:
-            self._workers.setdefault(row.machine_id, []).append(row)
-        self._newest.update({row.id: row.newest_run_id for row in found})
-        self._group.read(row.newest_run_id for row in found if row.newest_run_id is not None)
+        connection = self._connection
+        source = rows_of(connection, tables.workers, ("machine_id",))
+        sql = _SENDERS if connection.dialect.name == "sqlite" else _SENDERS_LOCKED
+        for row in fetch(connection, sql, source, [(machine_id,) for machine_id in machine_ids]):
+            sender = Sender._make(row[:_OF_SENDER])
+            self._workers.setdefault(sender.machine_id, []).append(sender)
+            self._newest[sender.id] = sender.newest_run_id
+            if sender.newest_run_id is not None:
+                self._group.open(RunRow._make(row[_OF_SENDER:]))
 
     def _worker(self, heard: GuiMessage) -> tuple[str, bool]:
         """The worker that the message belongs to, and whether that is ambiguous."""
@@ -137,6 +152,7 @@ class Senders:
             known = self._workers[heard.machine_id]
         now = heard.moment.now
         if len(known) > 1:
+            known = sorted(known, key=lambda row: row.last_seen, reverse=True)
             live = [row for row in known if row.last_seen > now - LATE_BARE and row.wish != "removed"]
             if len(live) > 1:
                 newest = runs.newest_live(self._connection, [row.id for row in live])

@@ -26,7 +26,5 @@ def hear(connection: Connection, group: Sequence[Heard]) -> list[Answer]:
             answers.append(streams.hear(heard) if isinstance(heard, AgentBatch) else senders.hear(heard))
         except Refused as refusal:
             answers.append(refusal)
-    together.save()
-    senders.save()
-    streams.save()
+    together.save(senders.save, streams.save)
     return answers

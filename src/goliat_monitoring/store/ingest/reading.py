@@ -6,6 +6,8 @@ from goliat_monitoring.fleet.signs import Sign, may_prove, sign_of_line
 from goliat_monitoring.store.log.solver import SolverProgress, solver_progress
 from goliat_monitoring.wire.lines import Line, plain
 
+LOUD = frozenset({"warning", "error", "fatal"})
+
 
 class Reading(NamedTuple):
     """Lines and what is in them. `newest`: time and text of the last one that shows something; `solver`: the newest
@@ -24,8 +26,9 @@ class Reading(NamedTuple):
 def read_lines(lines: list[Line]) -> Reading:
     """Read at least one line."""
     warnings = errors = 0
-    first_at = lines[0].time
-    newest: tuple[int, str] | None = None
+    first_at = min([line.time for line in lines])
+    newest_at = first_at
+    newest = ""
     signs: list[Sign] = []
     solver: tuple[int, SolverProgress] | None = None
     for line in lines:
@@ -33,17 +36,17 @@ def read_lines(lines: list[Line]) -> Reading:
         if "\x1b" in text:
             text = plain(text)
         text = text.strip()
-        first_at = min(first_at, at)
-        if level == "warning":
-            warnings += 1
-        elif level in ("error", "fatal"):
-            errors += 1
+        if level in LOUD:
+            if level == "warning":
+                warnings += 1
+            else:
+                errors += 1
         if not text:
             continue
-        if newest is None or at >= newest[0]:
-            newest = (at, text)
+        if at >= newest_at:
+            newest_at, newest = at, text
         # What a study prints may quote anything; only its log proves something.
-        if may_prove(level, text) and line.source != "print":
+        if line.source != "print" and may_prove(level, text):
             sign = sign_of_line(level, text, at)
             if sign is not None:
                 signs.append(sign)
@@ -51,4 +54,4 @@ def read_lines(lines: list[Line]) -> Reading:
             found = solver_progress(text)
             if found is not None and (solver is None or at >= solver[0]):
                 solver = (at, found)
-    return Reading(lines, first_at, newest, warnings, errors, signs, solver)
+    return Reading(lines, first_at, (newest_at, newest) if newest else None, warnings, errors, signs, solver)

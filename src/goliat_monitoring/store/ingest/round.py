@@ -4,15 +4,15 @@ Whoever needs a run's row as it will be (to end it, to judge it) calls `flush` f
 """
 
 from collections import namedtuple
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.evidence import SignKind
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import runs, tables, verdicts
-from goliat_monitoring.store.bulk import fetch, insert_rows, rows_of, update_rows, upsert_rows
+from goliat_monitoring.store import driver, runs, tables, verdicts
+from goliat_monitoring.store.bulk import fetch, insert_rows, lock_runs, rows_of, update_rows, upsert_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import MESSAGES_KEPT, RunDraft
 from goliat_monitoring.store.ingest.reading import read_lines
@@ -25,10 +25,9 @@ MESSAGES = ("run_id", "received_at", "sender_at", "type", "body")
 COLUMNS: tuple[str, ...] = tuple(tables.runs.c.keys())
 # The columns of a run by name, in a plain tuple: a row of SQLAlchemy takes five times as long to look into.
 RunRow: Any = namedtuple("RunRow", COLUMNS)  # type: ignore[misc]  # noqa: PYI024 - as many fields as columns
-_READ = (
-    f"SELECT {', '.join(f'r.{name}' for name in COLUMNS)} "  # noqa: S608 - own names
-    "FROM runs AS r JOIN {rows} ON r.id = v.c0 ORDER BY r.id"
-)
+# All of a run `r` in the order of `RunRow`.
+RUN_COLUMNS = ", ".join(f"r.{name}" for name in COLUMNS)
+_READ = f"SELECT {RUN_COLUMNS} FROM runs AS r JOIN {{rows}} ON r.id = v.c0 ORDER BY r.id"  # noqa: S608 - own names
 SAMPLES = ("run_id", "kind", "step", "sender_at", "received_at", "body")
 
 
@@ -53,9 +52,8 @@ class Round:
         wanted = [run_id for run_id in set(run_ids) if run_id not in self._drafts]
         if wanted:
             connection = self.connection
-            lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
             source = rows_of(connection, tables.runs, ("id",))
-            for row in fetch(connection, _READ + lock, source, [(run_id,) for run_id in wanted]):
+            for row in fetch(connection, _READ + lock_runs(connection), source, [(run_id,) for run_id in wanted]):
                 self.open(RunRow._make(row))
 
     def get(self, run_id: str) -> RunDraft | None:
@@ -68,18 +66,24 @@ class Round:
         if draft is not None:
             self._write([draft])
 
-    def save(self) -> None:
-        """Write everything."""
+    def save(self, *others: Callable[[], None]) -> None:
+        """Write everything, and let `others` write in the same journey, by `store.bulk` and `store.driver` alone."""
         drafts, self._drafts = list(self._drafts.values()), {}
-        self._write(drafts)
+        self._write(drafts, *others)
 
-    def _write(self, drafts: list[RunDraft]) -> None:
-        connection = self.connection
+    def _write(self, drafts: list[RunDraft], *others: Callable[[], None]) -> None:
         heard = [draft for draft in drafts if draft.now]
-        rows = LogRows(connection)
+        rows = LogRows(self.connection)
         for draft in heard:
             self._settle(draft)
             self._add_lines(rows, draft)
+        with driver.one_journey(self.connection):
+            self._store(rows, heard)
+            for other in others:
+                other()
+
+    def _store(self, rows: LogRows, heard: list[RunDraft]) -> None:
+        connection = self.connection
         rows.save()
         insert_rows(connection, tables.log_window, window.WINDOW, [
             window.held_row(draft.run.id, received_at, it.first_at, it.lines)
@@ -119,8 +123,6 @@ class Round:
             again = append.note_line(draft.now, "Heard from the machine again.")
             draft.lines.insert(0, (draft.now, read_lines([again])))
         elif not draft.lines:
-            if draft.held:
-                touch(self.connection, f"log:{run.id}")
             return
         problems = draft.get("warnings") + draft.get("errors")
         state = LogState(run.line_count, run.log_token, run.tail_size, problems)
@@ -145,10 +147,14 @@ class Round:
             self.connection,
             tables.runs,
             columns,
-            [(draft.run.id, *(draft.get(name) for name in columns)) for draft in changed],
+            [(draft.run.id, *[draft.get(name) for name in columns]) for draft in changed],
         )
+        topics = set[str]()
         for draft in heard:
-            runs.touched(self.connection, draft.run.id, draft.run.worker_id)
+            topics.update(runs.topics_of(draft.run.id, draft.run.worker_id))
+            if draft.held:
+                topics.add(f"log:{draft.run.id}")
+        touch(self.connection, *topics)
 
     def _at(self, draft: RunDraft) -> Moment:
         return Moment(draft.now, self.moment.reorder_window, self.moment.judge_delay, self.moment.quiet_until)

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import insert_rows, upsert_rows
+from goliat_monitoring.store.bulk import fetch, insert_rows, rows_of, upsert_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.log.fold import Fold, Record, Repeat
 from goliat_monitoring.store.moment import Moment
@@ -38,6 +38,7 @@ REMEMBERED = 4_000
 LOOKED_BACK = 8
 
 _ends: OrderedDict[str, tuple[int, Fold]] = OrderedDict()
+_KINDS = "SELECT p.level, p.text_key FROM {rows} JOIN log_problems AS p ON p.run_id = v.c0"
 _digits = re.compile(r"\d+")
 
 
@@ -68,9 +69,7 @@ class LogRows:
         if not lines:
             return state
         fold = self._end(run_id, state)
-        add = fold.add
-        for line in lines:
-            number = add(line)
+        for line, number in zip(lines, fold.add(lines), strict=True):
             if line.level in PROBLEM_LEVELS:
                 self._problem(run_id, line, number)
                 if state.problems >= MOST_PROBLEMS:
@@ -80,7 +79,8 @@ class LogRows:
         if folded.new:
             new = folded.new
             body = msgspec.json.encode(new)
-            size = len(body)
+            # What a chunk will hold of it: its fill is measured in text, not in what JSON writes around each line.
+            size = len(new) + sum([len(record.text) for record in new])
             self._tail.append(
                 (run_id, folded.first_n, len(new), size, new[0].time, new[-1].time, received_at, late, body)
             )
@@ -133,9 +133,8 @@ class LogRows:
 
     def _lump(self, run_id: str) -> None:
         """Count together what would be one more kind of complaint of a run that has the most it may have."""
-        table = tables.log_problems
-        kinds = select(table.c.level, table.c.text_key).where(table.c.run_id == run_id)
-        known = {(row.level, row.text_key) for row in self._connection.execute(kinds).all()}
+        source = rows_of(self._connection, tables.log_problems, ("run_id",))
+        known = set(fetch(self._connection, _KINDS, source, [(run_id,)]))
         if len(known) < MOST_PROBLEMS:
             return
         for key in [key for key in self._problems if key[0] == run_id and key[1:] not in known]:
@@ -189,6 +188,8 @@ def state_values(state: LogState) -> dict[str, int]:
 
 def read_end(connection: Connection, run_id: str, line_count: int) -> Fold:
     """The folding of repeats as it stood after the run's last line. Sealed lines are not looked at."""
+    if not line_count:
+        return Fold()
     tail, repeats = tables.log_tail, tables.log_repeats
     records: list[Record] = []
     for body in connection.execute(

@@ -35,6 +35,9 @@ LONGEST_COUNTED = 2000
 QUICK = 2_000_000
 _DIGITS = b"0123456789"
 _DIGIT = re.compile("[0-9]").search
+_NUMBER = re.compile("[0-9]+").search
+# What is known of a text's first number before it is looked for, and where there is none.
+UNKNOWN, NONE = -2, -1
 # Characters by which two lines are told apart at a glance.
 _HEAD = 12
 
@@ -78,19 +81,18 @@ class Folded(msgspec.Struct, frozen=True):
 class _Seen(msgspec.Struct, gc=False):
     """What a record's neighbours ask of it. `text` is None where it is too long to be looked at.
 
-    `count` 0: it is in no block.
+    `count` 0: it is in no block. `last`: when it, or its newest repetition, was written.
     """
 
-    level: str
-    source: str
+    record: Record
     text: str | None
     head: str
-    time: int
-    # When it, or its newest repetition, was written.
     last: int
     # Of a text too long to be looked at its digest, else the text without its digits once somebody asks.
     known: bytes | None = None
     cut: list[str] | None = None
+    # The first number of the text once somebody asks, -1 if there is none.
+    first: int = UNKNOWN
     count: int = 0
     period: int = 1
     kind: Kind = "repeat"
@@ -112,7 +114,8 @@ class _Seen(msgspec.Struct, gc=False):
         return self.likeness == other.likeness and self.beside(other)
 
     def beside(self, other: "_Seen") -> bool:
-        return self.source == other.source and self.level == other.level
+        mine, its = self.record, other.record
+        return mine.source == its.source and mine.level == its.level
 
     def shows(self, other: "_Seen") -> bool:
         return self.text == other.text if self.text is not None else self.likeness == other.likeness
@@ -122,6 +125,23 @@ class _Seen(msgspec.Struct, gc=False):
         if self.text == other.text:
             return ()
         return growth_of_parts(self.parts(), other.parts())
+
+    def first_number(self) -> int:
+        if self.first == UNKNOWN:
+            found = _NUMBER(self.text or "")
+            self.first = NONE if found is None else int(found[0])
+        return self.first
+
+    def may_grow_to(self, other: "_Seen") -> bool:
+        """False where `growth_to` is surely None, at a glance: of two short texts."""
+        if self.text == other.text:
+            return True
+        # Most lines made alike differ in their first number, or else in their last.
+        first = self.first_number()
+        if first == NONE or not first <= other.first_number() <= first + 1:
+            return False
+        was, now = self.parts(), other.parts()
+        return len(was) == len(now) and int(was[-2]) <= int(now[-2]) <= int(was[-2]) + 1
 
 
 class Fold:
@@ -150,28 +170,30 @@ class Fold:
             fold._seen.append(seen)
         return fold
 
-    def add(self, line: Line) -> int:
-        """Number `line`, or fold it into the block that it continues. Returns the number of its record."""
-        text = line.text
-        bar = False
-        if "\r" in text:
-            text = overdrawn(text)
-            bar = text.startswith(OVERWRITES) and solver_progress(text) is None
-            text = text.removeprefix(OVERWRITES)
-        record = Record(line.time, line.level, line.source, text)
-        new = _seen(record)
-        seen = self._seen
-        if seen and not self._is_news(seen, text, bar=bar) and self._folds(seen, new, record, bar=bar):
-            return self._folded
-        self._new.append(record)
-        seen.append(new)
-        if len(seen) > REMEMBERED:
-            del seen[0]
-        self._next_n += 1
-        if bar:
-            new.count, new.kind = 1, "bar"
-            self._tell(0, new, record.time, None)
-        return self._next_n - 1
+    def add(self, lines: Sequence[Line]) -> list[int]:
+        """Number each of `lines`, or fold it into the block that it continues. Returns the numbers of their records."""
+        seen, fresh, numbers = self._seen, self._new, list[int]()
+        for line in lines:
+            text = line.text
+            bar = False
+            if "\r" in text:
+                text = overdrawn(text)
+                bar = text.startswith(OVERWRITES) and solver_progress(text) is None
+                text = text.removeprefix(OVERWRITES)
+            record = Record(line.time, line.level, line.source, text)
+            new = _Seen(record, text, text[:_HEAD], line.time) if len(text) <= LONGEST_COUNTED else _seen_long(record)
+            if seen and (bar or not self._is_news(seen, new)) and self._folds(seen, new, record, bar=bar):
+                numbers.append(self._folded)
+                continue
+            numbers.append(self._next_n)
+            fresh.append(record)
+            seen.append(new)
+            self._next_n += 1
+            if bar:
+                new.count, new.kind = 1, "bar"
+                self._tell(0, new, record.time, None)
+        del seen[:-REMEMBERED]
+        return numbers
 
     def take(self) -> Folded:
         """What came of the lines since the last call. A record's latest `Repeat` replaces those told before."""
@@ -180,14 +202,18 @@ class Fold:
         return folded
 
     @staticmethod
-    def _is_news(seen: list[_Seen], text: str, *, bar: bool) -> bool:
-        """The way of nearly every line: none of the last few begins like it, so none can be like it."""
-        head = text[:_HEAD]
-        if bar or seen[-1].count or "MCells/s" in text or _DIGIT(head) is not None:
+    def _is_news(seen: list[_Seen], new: _Seen) -> bool:
+        """The way of nearly every line: what it would have to fold into is not there, as a glance shows.
+
+        It folds into the record before it only if that shows the same, and into a block of 2 to 4 only if what stands
+        that far back is the same but for numbers that grew by one.
+        """
+        last, text, head = seen[-1], new.text, new.head
+        if last.count or text is None or text == last.text or "MCells/s" in text:
             return False
-        # A generator would cost more than all the rest.
-        for before in seen[-LONGEST_PERIOD:]:  # noqa: SIM110
-            if before.head == head or before.text is None:
+        counts = _DIGIT(head) is not None
+        for before in seen[-LONGEST_PERIOD:-1]:
+            if (counts or before.head == head) and before.text is not None and before.may_grow_to(new):
                 return False
         return True
 
@@ -225,7 +251,7 @@ class Fold:
             seen.growing = self._seen[position - 2 * seen.period].growth_to(seen)
         if not seen.growing:
             return seen.growing is not None and seen.shows(new)
-        return new.time - seen.last <= QUICK and grown(seen.parts(), seen.growing, seen.count) == text
+        return new.record.time - seen.last <= QUICK and grown(seen.parts(), seen.growing, seen.count) == text
 
     def _twice(self, last: _Seen, new: _Seen) -> bool:
         """Whether `new` is the record before it once more."""
@@ -264,7 +290,7 @@ class Fold:
             growths = [a.growth_to(b) for a, b in rounds]
             if None in growths or growths[0] != step:
                 continue
-            if not any(growths) or new.time - seen[-period].last <= QUICK:
+            if not any(growths) or new.record.time - seen[-period].last <= QUICK:
                 return period
         return 0
 
@@ -273,7 +299,7 @@ class Fold:
         for position, seen in enumerate(block):
             seen.count, seen.period, seen.kind = 1, len(block), kind
             if position:
-                self._tell(position, seen, seen.time, None)
+                self._tell(position, seen, seen.record.time, None)
         self._count(0, block[0], new, record)
 
     def _count(self, position: int, seen: _Seen, new: _Seen, record: Record) -> None:
@@ -288,8 +314,10 @@ class Fold:
 
 def _seen(record: Record) -> _Seen:
     text = record.text
-    if len(text) <= LONGEST_COUNTED:
-        return _Seen(record.level, record.source, text, text[:_HEAD], record.time, record.time)
+    return _Seen(record, text, text[:_HEAD], record.time) if len(text) <= LONGEST_COUNTED else _seen_long(record)
+
+
+def _seen_long(record: Record) -> _Seen:
     # No UTF-8 begins with this byte: a digest is never taken for a text.
-    digest = b"\xff" + blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    return _Seen(record.level, record.source, None, text[:_HEAD], record.time, record.time, digest)
+    digest = b"\xff" + blake2b(record.text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    return _Seen(record, None, record.text[:_HEAD], record.time, digest)

@@ -4,15 +4,15 @@ A message's lines are kept as they came, one row. When its window is over they g
 line that was written before the last of them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, bindparam, delete, func, select
+from sqlalchemy import Connection, bindparam, func, select
 
-from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import update_rows
+from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, rows_of, update_rows
 from goliat_monitoring.store.log.append import LogRows, LogState
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.lines import Line, plain
@@ -21,39 +21,58 @@ SortKey = tuple[int, int, int]
 
 WINDOW = ("run_id", "received_at", "first_sender_at", "count", "body")
 # Messages numbered in one transaction: the writer must not be kept from those who wait for an answer.
-AT_ONCE = 200
+AT_ONCE = 500
 
 runs, window = tables.runs, tables.log_window
 CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_at", "last_line")
-# Made once: building a statement costs more than running it.
-_STATES: Select[Any] = (
-    select(runs.c.id, runs.c.line_count, runs.c.log_token, runs.c.tail_size, runs.c.warnings, runs.c.errors,
-           runs.c.log_key, runs.c.last_line_sender_at, runs.c.last_line)
-    .where(runs.c.id.in_(bindparam("ids", expanding=True)))
-    .order_by(runs.c.id)
-    .with_for_update()
-)  # fmt: skip
-# Both are answered by the index alone, which is in the order of arrival.
+# Answered by the index alone, which is in the order of arrival.
 _DUE_RUNS = (
     select(window.c.run_id, func.count().label("rows"))
     .where(window.c.received_at <= bindparam("over"))
     .group_by(window.c.run_id)
 )
-_DUE_IDS = (
-    select(window.c.id)
-    .where(window.c.received_at <= bindparam("over"), window.c.run_id.in_(bindparam("run_ids", expanding=True)))
-    .order_by(window.c.received_at, window.c.id)
-    .limit(bindparam("at_once"))
+_HELD = "SELECT w.id, w.run_id, w.received_at, w.body FROM log_window AS w WHERE w.id IN ({}) ORDER BY w.id"
+# Which rows is answered by the index alone.
+_DUE = _HELD.format(
+    "SELECT due.id FROM log_window AS due WHERE due.run_id IN (SELECT v.c0 FROM {rows}) "
+    "AND due.received_at <= {value} ORDER BY due.received_at, due.id LIMIT {value}"
 )
-# Answered by the index alone: rows that were written that early are few.
-_WRITTEN = select(window.c.id, window.c.run_id, window.c.first_sender_at).where(
-    window.c.run_id.in_(bindparam("run_ids", expanding=True)), window.c.first_sender_at <= bindparam("latest")
+_ALL = _HELD.format("SELECT a.id FROM log_window AS a JOIN {rows} ON a.run_id = v.c0")
+_BY_ID = _HELD.format("SELECT v.c0 FROM {rows}")
+# Answered by the index alone, as rows that were written that early are few.
+_WRITTEN = (
+    "SELECT w.id, w.run_id, w.first_sender_at FROM log_window AS w WHERE w.run_id IN (SELECT v.c0 FROM {rows}) "
+    "AND w.first_sender_at <= {value}"
 )
-_ROWS: Select[Any] = select(window).where(window.c.id.in_(bindparam("ids", expanding=True))).order_by(window.c.id)
-_DELETE = delete(window).where(window.c.id.in_(bindparam("ids", expanding=True)))
+_STATES = (
+    "SELECT r.id, r.line_count, r.log_token, r.tail_size, r.warnings + r.errors, r.log_key, r.last_line_sender_at, "
+    "r.last_line FROM runs AS r JOIN {rows} ON r.id = v.c0 ORDER BY r.id"
+)
 _key: Callable[[Line], SortKey] = attrgetter("time", "sequence", "position")
 _decode_lines = msgspec.json.Decoder(list[Line]).decode
 _encode = msgspec.json.Encoder().encode
+
+
+class Held(NamedTuple):
+    """What of one message waits."""
+
+    id: int
+    run_id: str
+    received_at: int
+    body: bytes
+
+
+class RunState(NamedTuple):
+    """How far the log of a run has come, and the newest line that lists show."""
+
+    id: str
+    line_count: int
+    token: int
+    tail_size: int
+    problems: int
+    log_key: str | None
+    last_line_sender_at: int | None
+    last_line: str | None
 
 
 def held_row(run_id: str, received_at: int, first_at: int, lines: Sequence[Line]) -> tuple[Any, ...]:
@@ -79,66 +98,78 @@ def due_runs(connection: Connection, moment: Moment) -> list[list[str]]:
 
 def release(connection: Connection, moment: Moment, run_ids: Sequence[str]) -> bool:
     """Number the lines of these runs whose window is over. Returns whether there are more of them."""
-    over = moment.now - moment.reorder_window
-    due = {"over": over, "run_ids": list(run_ids), "at_once": 2 * AT_ONCE}
-    ids = connection.execute(_DUE_IDS, due).scalars().all()
-    by_run: dict[str, list[Row[Any]]] = {}
-    for row in connection.execute(_ROWS, {"ids": ids}).all():
-        by_run.setdefault(row.run_id, []).append(row)
-    if by_run:
-        _release(connection, by_run, wait=True)
-    return len(ids) == 2 * AT_ONCE
+    due = _held(connection, _DUE, [(run_id,) for run_id in run_ids], moment.now - moment.reorder_window, 2 * AT_ONCE)
+    if due:
+        _release(connection, _by_run(due), wait=True)
+    return len(due) == 2 * AT_ONCE
 
 
 def release_all(connection: Connection, run_id: str) -> None:
     """Number whatever the run still holds: it is over, and what follows is said about it, not by it."""
-    # Which rows is answered by the index alone.
-    of_run = select(window.c.id).where(window.c.run_id == run_id)
-    held = connection.execute(select(window).where(window.c.id.in_(of_run)).order_by(window.c.id)).all()
+    held = _held(connection, _ALL, [(run_id,)])
     if held:
-        _release(connection, {run_id: list(held)}, wait=False)
+        _release(connection, {run_id: held}, wait=False)
 
 
-def _release(connection: Connection, by_run: dict[str, list[Row[Any]]], *, wait: bool) -> None:
+def _held(connection: Connection, sql: str, run_ids: Rows, *values: int) -> list[Held]:
+    source = rows_of(connection, window, ("run_id",))
+    return [Held._make(row) for row in fetch(connection, sql, source, run_ids, *values)]
+
+
+def _by_run(held: Iterable[Held]) -> dict[str, list[Held]]:
+    by_run: dict[str, list[Held]] = {}
+    for row in held:
+        by_run.setdefault(row.run_id, []).append(row)
+    return by_run
+
+
+def _release(connection: Connection, by_run: dict[str, list[Held]], *, wait: bool) -> None:
     """Number the lines of rows by run, and of others that `wait` what was written before the last of them."""
     held = {run_id: _in_order(rows) for run_id, rows in by_run.items()}
     racing = _racing(connection, by_run, {run_id: lines[-1].time for run_id, lines in held.items()}) if wait else {}
     gone = [row.id for rows in by_run.values() for row in rows]
     rows = LogRows(connection)
     changed: list[tuple[Any, ...]] = []
-    states = connection.execute(_STATES, {"ids": list(by_run)}).all()
-    for run in states:
+    source = rows_of(connection, runs, ("id",))
+    for values in fetch(connection, _STATES + lock_runs(connection), source, [(run_id,) for run_id in by_run]):
+        run = RunState._make(values)
         lines = held[run.id]
-        cut = _key(lines[-1])
-        for row in racing.get(run.id, ()):
-            found = _decode_lines(row.body)
-            before = [line for line in found if _key(line) < cut]
-            if before:
-                lines += before
-                _keep_rest(connection, row, [line for line in found if _key(line) >= cut], gone)
-        lines.sort(key=_key)
+        if run.id in racing:
+            _join(connection, lines, racing[run.id], gone)
         state, key = _number(rows, run, lines, by_run[run.id][-1].received_at)
         newest = run.last_line_sender_at, run.last_line
         shown = next((plain(line.text).strip() for line in reversed(lines) if line.text.strip()), "")
         if shown and (newest[0] is None or lines[-1].time > newest[0]):
             newest = lines[-1].time, shown[:500]
         changed.append((run.id, state.line_count, state.token, state.tail_size, key, *newest))
-    rows.save()
-    update_rows(connection, tables.runs, CHANGED, changed)
-    for start in range(0, len(gone), 500):
-        connection.execute(_DELETE, {"ids": gone[start : start + 500]})
+    with driver.one_journey(connection):
+        rows.save()
+        update_rows(connection, runs, CHANGED, changed)
+        delete_rows(connection, window, gone)
 
 
-def _in_order(rows: list[Row[Any]]) -> list[Line]:
+def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gone: list[int]) -> None:
+    """Add to `lines`, which are in order, what other rows hold that was written before the last of them."""
+    cut = _key(lines[-1])
+    for row in racing:
+        found = _decode_lines(row.body)
+        before = [line for line in found if _key(line) < cut]
+        if before:
+            lines += before
+            _keep_rest(connection, row, [line for line in found if _key(line) >= cut], gone)
+    lines.sort(key=_key)
+
+
+def _in_order(rows: list[Held]) -> list[Line]:
     """The lines of rows that stand in the order of their arrival, which decides where all else is equal."""
     lines = [line for row in rows for line in _decode_lines(row.body)]
     lines.sort(key=_key)
     return lines
 
 
-def _number(rows: LogRows, run: Row[Any], lines: list[Line], received_at: int) -> tuple[LogState, str | None]:
+def _number(rows: LogRows, run: RunState, lines: list[Line], received_at: int) -> tuple[LogState, str | None]:
     numbered: SortKey | None = msgspec.json.decode(run.log_key, type=SortKey) if run.log_key else None
-    state = LogState(run.line_count, run.log_token, run.tail_size, run.warnings + run.errors)
+    state = LogState(run.line_count, run.token, run.tail_size, run.problems)
     first = 0
     if numbered is not None and _key(lines[0]) < numbered:
         # What sorts before a line that already has its number comes after it all the same, and says so.
@@ -150,7 +181,7 @@ def _number(rows: LogRows, run: Row[Any], lines: list[Line], received_at: int) -
     return state, key
 
 
-def _keep_rest(connection: Connection, row: Row[Any], rest: list[Line], gone: list[int]) -> None:
+def _keep_rest(connection: Connection, row: Held, rest: list[Line], gone: list[int]) -> None:
     """What of a row is not numbered yet goes on waiting, in its place."""
     if not rest:
         gone.append(row.id)
@@ -162,15 +193,13 @@ def _keep_rest(connection: Connection, row: Row[Any], rest: list[Line], gone: li
     )
 
 
-def _racing(
-    connection: Connection, by_run: dict[str, list[Row[Any]]], cuts: dict[str, int]
-) -> dict[str, list[Row[Any]]]:
+def _racing(connection: Connection, by_run: dict[str, list[Held]], cuts: dict[str, int]) -> dict[str, list[Held]]:
     """By run the rows, not due yet, that hold a line written no later than the last one that is due."""
     known = {row.id for rows in by_run.values() for row in rows}
-    written = connection.execute(_WRITTEN, {"run_ids": list(cuts), "latest": max(cuts.values())}).all()
-    ids = [row.id for row in written if row.first_sender_at <= cuts[row.run_id] and row.id not in known]
-    racing: dict[str, list[Row[Any]]] = {}
-    for start in range(0, len(ids), 500):
-        for row in connection.execute(_ROWS, {"ids": ids[start : start + 500]}).all():
-            racing.setdefault(row.run_id, []).append(row)
-    return racing
+    source = rows_of(connection, window, ("run_id",))
+    written = fetch(connection, _WRITTEN, source, [(run_id,) for run_id in cuts], max(cuts.values()))
+    ids = [(row_id,) for row_id, run_id, first in written if first <= cuts[run_id] and row_id not in known]
+    if not ids:
+        return {}
+    found = fetch(connection, _BY_ID, rows_of(connection, window, ("id",)), ids)
+    return _by_run(Held._make(row) for row in found)

@@ -28,8 +28,7 @@ def keep(fold: Fold, stored: Stored) -> None:
 
 def folded(lines: Sequence[Line]) -> Stored:
     fold, stored = Fold(), Stored()
-    for line in lines:
-        fold.add(line)
+    fold.add(lines)
     keep(fold, stored)
     return stored
 
@@ -215,9 +214,30 @@ def test_resumed_anywhere_it_goes_on_as_if_never_stopped(lines: list[Line], cuts
         if i in cuts:
             keep(fold, stored)
             fold = Fold.resume(stored[-8:], len(stored) + 1)
-        fold.add(line)
+        fold.add([line])
     keep(fold, stored)
     assert stored == folded(lines)
+
+
+class LooksClosely(Fold):
+    """A fold that never takes the short way."""
+
+    @staticmethod
+    def _is_news(_seen: object, _new: object) -> bool:
+        return False
+
+
+COUNTING = st.builds("{}{} of {:02d} y".format, st.sampled_from(["", "Extracting tissue "]), st.integers(8, 11),
+                     st.integers(8, 10))  # fmt: skip
+
+
+@given(st.one_of(logs(), st.lists(st.builds(Line, st.just(0), st.just("info"), st.just("status"), COUNTING))))
+@settings(max_examples=400)
+def test_the_short_way_leads_where_the_long_one_does(lines: list[Line]) -> None:
+    closely, stored = LooksClosely(), Stored()
+    closely.add(lines)
+    keep(closely, stored)
+    assert folded(lines) == stored
 
 
 @given(st.text(alphabet="09a. ", max_size=12), st.data())
