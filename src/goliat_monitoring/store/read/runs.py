@@ -200,6 +200,18 @@ def newest_per_worker(connection: Connection) -> dict[str, RunSummary]:
 def get_run(connection: Connection, run_id: str) -> RunDetail:
     """All there is to know of a run except its log. Raises `Refused` 404."""
     summary = run_summary(connection, run_id)
+    simulations, loose = simulations_of(connection, run_id)
+    return RunDetail(
+        summary=summary,
+        simulations=simulations,
+        evidence=loose,
+        artifacts=artifacts_of(connection, run_id),
+        screenshots=screenshots_of(connection, run_id),
+    )
+
+
+def simulations_of(connection: Connection, run_id: str) -> tuple[list[Simulation], list[Sign]]:
+    """The simulations of a run with the evidence for each, and the evidence that belongs to none."""
     table = tables.evidence
     signs: dict[int | None, list[Sign]] = {}
     by_key: dict[str, list[Sign]] = {}
@@ -217,25 +229,20 @@ def get_run(connection: Connection, run_id: str) -> RunDetail:
             signs.setdefault(sign.ordinal + 1, []).append(sign)
         else:
             loose.append(sign)
-    return RunDetail(
-        summary=summary,
-        simulations=[
-            Simulation(
-                ordinal=row.ordinal,
-                case_key=row.case_key,
-                details=row.details,
-                state=row.state,
-                why=row.why,
-                started_sender_at=row.started_sender_at,
-                ended_sender_at=row.ended_sender_at,
-                evidence=by_key.get(row.case_key or "", []) + signs.get(row.ordinal, []),
-            )
-            for row in simulations
-        ],
-        evidence=loose,
-        artifacts=artifacts_of(connection, run_id),
-        screenshots=screenshots_of(connection, run_id),
-    )
+    found = [
+        Simulation(
+            ordinal=row.ordinal,
+            case_key=row.case_key,
+            details=row.details,
+            state=row.state,
+            why=row.why,
+            started_sender_at=row.started_sender_at,
+            ended_sender_at=row.ended_sender_at,
+            evidence=by_key.get(row.case_key or "", []) + signs.get(row.ordinal, []),
+        )
+        for row in simulations
+    ]
+    return found, loose
 
 
 def artifacts_of(connection: Connection, run_id: str) -> list[Artifact]:
