@@ -152,15 +152,16 @@ def load_samples(run_id: str, connection: Connection, now: int) -> Mapping[str, 
     return {"title": "Samples", "run": run, "tables": tables, "names": SAMPLE_NAMES}
 
 
-def one_page(run_id: str, future: Outlook) -> Page:
-    """One run. `future`: for the time it has left."""
+def one_page(run: RunSummary, future: Outlook) -> Page:
+    """One run. `future`: for the time it has left. What follows from its end is up to its study."""
+    study = (f"study:{run.study_id}",) if run.study_id is not None else ()
     return Page(
         nav="studies",
-        fragment=f"/fragments/runs/{run_id}",
+        fragment=f"/fragments/runs/{run.id}",
         template="run.html",
-        topics=(f"run:{run_id}",),
-        load=partial(load, run_id, future),
-        stream=(f"log:{run_id}",),
+        topics=(f"run:{run.id}", *study),
+        load=partial(load, run.id, future),
+        stream=(f"log:{run.id}",),
         scripts=("log.js", "tabs.js", "charts.js", "shots.js", "run.js"),
         styles=("log.css", "run.css", *CHART_STYLES),
     )
@@ -171,10 +172,10 @@ async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Respons
     """One run with its log."""
     services = request.app.state.services
     found = await services.db.read(partial(log, run_id, services.storage.read_part))
-    summary = await services.db.read(partial(_summary, run_id))
+    summary = await services.db.read(lambda c: run_summary(c, run_id))
     return await whole(
         request,
-        one_page(run_id, await services.outlook()),
+        one_page(summary, await services.outlook()),
         render("log.html", **found),
         render("tabs.html", tabs=TABS, label="About this run"),
         run_part(run_id, "evidence"),
@@ -185,14 +186,12 @@ async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Respons
     )
 
 
-def _summary(run_id: str, connection: Connection) -> RunSummary:
-    return run_summary(connection, run_id)
-
-
 @get("/fragments/runs/{run_id:str}")
 async def run_fragment(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """Its live part."""
-    return await fragment(request, one_page(run_id, await request.app.state.services.outlook()))
+    services = request.app.state.services
+    summary = await services.db.read(lambda c: run_summary(c, run_id))
+    return await fragment(request, one_page(summary, await services.outlook()))
 
 
 @get("/fragments/runs/{run_id:str}/{kind:str}")

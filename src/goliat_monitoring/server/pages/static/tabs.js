@@ -7,7 +7,7 @@ const panels = links.map((link) => document.getElementById(link.hash.slice(1)));
 function choose(hash, initial) {
   const place = links.findIndex((link) => link.hash === hash);
   // Another place in the page, such as a line of the log: the tab stays.
-  if (place < 0 && !initial) return;
+  if (place < 0 && hash && !initial) return;
   links.forEach((link, i) => {
     const chosen = i === Math.max(place, 0);
     if (chosen) link.setAttribute("aria-current", "true");
