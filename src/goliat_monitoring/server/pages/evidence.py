@@ -10,6 +10,8 @@ from goliat_monitoring.store.read.studies import CaseView
 from goliat_monitoring.wire.clock import SECOND
 
 LOOSE_SHOWN = 20
+# Of more cases than these, some are left out of the page.
+CASES_SHOWN = 150
 KINDS = {
     "sim_started": "started",
     "run_done": "solved",
@@ -65,6 +67,18 @@ def cases_of(simulations: Iterable[Simulation], expected: list[CaseView], run: R
         if it.case_key not in known and not (expected and it.case_key is None)
     )
     return rows
+
+
+def most_telling(cases: list[Case], most: int = CASES_SHOWN) -> list[Case]:
+    """At most `most` of them, in their order: what went wrong or is under way before what is proven, what is proven
+    before what has not begun; of alike ones those beside the place where the run is.
+    """
+    if len(cases) <= most:
+        return cases
+    ranks = {"done": 1, "pending": 2}
+    here = max((it.ordinal for it in cases if ranks.get(it.state) != 2), default=0)
+    chosen = sorted(cases, key=lambda it: (ranks.get(it.state, 0), abs(it.ordinal - here)))[:most]
+    return sorted(chosen, key=lambda it: it.ordinal)
 
 
 def _case(it: Simulation, name: str, run: RunSummary) -> Case:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.files import SHOWN
-from goliat_monitoring.server.pages.evidence import cases_of, loose_of
+from goliat_monitoring.server.pages.evidence import cases_of, loose_of, most_telling
 from goliat_monitoring.server.pages.show import Page, Part
 from goliat_monitoring.store.read.phase_times import PhaseTime, phase_times
 from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary, simulations_of
@@ -58,7 +58,14 @@ def load_evidence(run_id: str, connection: Connection, now: int) -> Mapping[str,
     expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
     cases = cases_of(simulations, expected, run)
     done = sum(case.state == "done" for case in cases)
-    return {"title": "", "cases": cases, "done": done, "loose": loose_of(loose)}
+    return {
+        "title": "",
+        "run_id": run_id,
+        "cases": most_telling(cases),
+        "total": len(cases),
+        "done": done,
+        "loose": loose_of(loose),
+    }
 
 
 def load_timings(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
