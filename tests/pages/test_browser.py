@@ -190,21 +190,24 @@ def test_07_results_and_screenshots_arrive_and_the_end_is_seen_everywhere(
         files=[("files", ("sar_results.json", b'{"sar": 0.0123}', "application/json"))],
     )
     assert answer.status_code == 200, answer.text
+    run.get_by_role("link", name="Files").click()
     expect(run.locator("#files")).to_contain_text(f"{path}/sar_results.json")
     with run.expect_download() as waiting:
-        run.get_by_role("link", name="sar_results.json").click()
+        run.get_by_role("link", name=f"{path}/sar_results.json").first.click()
     assert waiting.value.path().read_bytes() == b'{"sar": 0.0123}'
     answer = server.api.post(
         "/api/gui-screenshots", data={"machineId": MACHINE}, files=[("Disk_I/O", ("Disk_I/O.jpg", JPEG, "image/jpeg"))]
     )
     assert answer.status_code == 200, answer.text
-    picture = run.locator("#screenshots img")
+    run.get_by_role("link", name="Screenshots").click()
+    picture = run.locator("#screenshots figure img")
     expect(picture).to_have_attribute("alt", "GOLIAT's tab Disk_I/O")
     assert server.api.get(picture.get_attribute("src") or "").content == JPEG
     server.log(MACHINE, 9, "material 'Skin' is missing", level="error")
     server.gui(MACHINE, type="finished", message="Study finished with errors")
     expect(run.locator(".head")).to_contain_text("Failed")
     expect(run.locator("main")).to_contain_text("no result")
+    run.get_by_role("link", name="Evidence").click()
     expect(run.locator("#evidence")).to_contain_text("1 of 2 proven")
     run.get_by_role("link", name="First error").click()
     expect(run.locator("#log li.here")).to_contain_text("material 'Skin' is missing")

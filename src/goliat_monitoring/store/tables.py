@@ -447,6 +447,18 @@ samples = Table(
     sqlite_with_rowid=False,
 )
 
+# What GOLIAT's lines say about the time that its phases and their subtasks took.
+phase_times = Table(
+    "phase_times",
+    metadata,
+    Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True),
+    Column("phase", Text, primary_key=True),
+    Column("subtask", Text, primary_key=True),  # "" for the whole phase
+    Column("sender_at", BigInteger, primary_key=True),
+    Column("seconds", Float, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 screenshots = Table(
     "screenshots",
     metadata,

@@ -4,7 +4,9 @@ import msgspec
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.api.time_shapes import RangeJson, TimesJson, finish_json, range_json
-from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Screenshot, Sign
+from goliat_monitoring.store.read.phase_times import PhaseTime
+from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Sign
+from goliat_monitoring.store.read.screenshots import Screenshot
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
 
@@ -95,6 +97,23 @@ class ScreenshotJson(msgspec.Struct, rename="camel", kw_only=True):
     sent_at: str | None
     size: int
     url: str
+
+
+class PhaseTimeJson(msgspec.Struct, rename="camel", kw_only=True):
+    """A phase (`subtask` null) or a subtask of it: how often it was done, and seconds; `p50` is the median."""
+
+    phase: str
+    subtask: str | None
+    count: int
+    total: float
+    mean: float
+    min: float
+    max: float
+    p10: float
+    p25: float
+    p50: float
+    p75: float
+    p90: float
 
 
 class RunAnswer(msgspec.Struct, rename="camel", kw_only=True):
@@ -190,6 +209,14 @@ def artifact_json(artifact: Artifact) -> ArtifactJson:
         received_at=iso(artifact.received_at),
         url=f"/api/runs/{artifact.run_id}/artifacts/{artifact.id}",
     )
+
+
+def phase_time_json(it: PhaseTime) -> PhaseTimeJson:
+    """How long a phase or subtask took."""
+    return PhaseTimeJson(
+        phase=it.phase, subtask=it.subtask or None, count=it.count, total=round(it.total, 3), mean=round(it.mean, 3),
+        min=it.smallest, max=it.largest, p10=it.p10, p25=it.p25, p50=it.p50, p75=it.p75, p90=it.p90,
+    )  # fmt: skip
 
 
 def screenshot_json(screenshot: Screenshot) -> ScreenshotJson:

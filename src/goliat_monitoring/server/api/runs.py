@@ -6,11 +6,14 @@ import msgspec
 from litestar import get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.response import Stream
+from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.run_shapes import (
+    PhaseTimeJson,
     RunAnswer,
     RunJson,
     ScreenshotJson,
+    phase_time_json,
     run_answer,
     run_json,
     screenshot_json,
@@ -18,8 +21,10 @@ from goliat_monitoring.server.api.run_shapes import (
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import file_answer
 from goliat_monitoring.store import runs
+from goliat_monitoring.store.read.phase_times import phase_times
 from goliat_monitoring.store.read.results import get_artifact
-from goliat_monitoring.store.read.runs import get_run, list_runs, run_summary, screenshot, screenshots_of
+from goliat_monitoring.store.read.runs import get_run, list_runs, run_summary
+from goliat_monitoring.store.read.screenshots import Screenshot, screenshot, screenshot_history, screenshots_of
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -55,11 +60,26 @@ async def run_detail(services: Given, run_id: FromPath[str]) -> RunAnswer:
     return run_answer(await services.db.read(lambda c: get_run(c, run_id)), future, now)
 
 
+@get("/api/runs/{run_id:str}/timings", tags=["Runs"])
+async def run_timings(services: Given, run_id: FromPath[str]) -> list[PhaseTimeJson]:
+    """How long GOLIAT's phases and their subtasks took in a run, over all its simulations, as its lines say."""
+    found = await services.db.read(lambda c: (run_summary(c, run_id), phase_times(c, run_id))[1])
+    return [phase_time_json(one) for one in found]
+
+
 @get("/api/runs/{run_id:str}/screenshots", tags=["Runs"])
-async def run_screenshots(services: Given, run_id: FromPath[str]) -> list[ScreenshotJson]:
-    """The newest picture of each tab of GOLIAT's window."""
-    found = await services.db.read(lambda c: (run_summary(c, run_id), screenshots_of(c, run_id))[1])
-    return [screenshot_json(one) for one in found]
+async def run_screenshots(
+    services: Given, run_id: FromPath[str], tab: FromQuery[str | None] = None
+) -> list[ScreenshotJson]:
+    """The newest picture of each tab of GOLIAT's window; with `tab` those kept of this one, oldest first, evenly
+    thinned to 500 at most.
+    """
+
+    def unit(c: Connection) -> list[Screenshot]:
+        run_summary(c, run_id)
+        return screenshots_of(c, run_id) if tab is None else screenshot_history(c, run_id, tab)
+
+    return [screenshot_json(one) for one in await services.db.read(unit)]
 
 
 @get("/api/runs/{run_id:str}/screenshots/{screenshot_id:str}", tags=["Runs"])

@@ -29,6 +29,17 @@ def span(seconds: float | None) -> str:
     return f"{whole} s"
 
 
+def span_range(low: float, high: float) -> str:
+    """A range of durations in one unit, rounded outwards: `3 to 5 h` with a dash; `up to 2 min`."""
+    if high < 60:
+        return "under 1 min"
+    unit, per = next((u, p) for u, p in (("d", 86400), ("h", 3600), ("min", 60)) if high >= (2 * p if p > 60 else p))
+    least, most = int(max(low, 0) // per), -int(-high // per)
+    if not least:
+        return f"up to {most} {unit}"
+    return f"{least}\N{EN DASH}{most} {unit}" if least < most else f"{most} {unit}"
+
+
 def size(count: float | None) -> str:
     """Bytes as people read them: `2.4 GB`."""
     if count is None:

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages import overview, runs, studies, workers
+from goliat_monitoring.server.pages import overview, runs, studies, worker, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
 from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
@@ -21,15 +21,17 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             overview.overview_fragment,
             workers.workers_list,
             workers.workers_fragment,
-            workers.worker,
-            workers.worker_fragment,
+            worker.worker,
+            worker.worker_fragment,
+            worker.worker_part_fragment,
             studies.studies_list,
             studies.studies_fragment,
             studies.study,
             studies.study_fragment,
             runs.run,
             runs.run_fragment,
-            runs.run_more_fragment,
+            runs.run_part_fragment,
+            runs.run_samples_page,
             trouble_fragment,
         ],
         exception_handlers={Refused: problem_page, SQLAlchemyError: unreadable_page},

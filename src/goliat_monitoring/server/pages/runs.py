@@ -1,121 +1,85 @@
-"""One run: outcome and reason, progress, evidence, screenshots, files, and the live log below."""
+"""One run, past or present: outcome and reason, progress, its log, and tabs with all else there is to know of it."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, NamedTuple
-from urllib.parse import quote
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
 from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.pages.flags import run_flags
+from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.server.pages.flags import ADVICE, run_flags
 from goliat_monitoring.server.pages.numbers import plural, span
 from goliat_monitoring.server.pages.render import moment, render
+from goliat_monitoring.server.pages.run_panel import panel
+from goliat_monitoring.server.pages.run_parts import LOADERS, run_part
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import LogLine, newest_lines
+from goliat_monitoring.store.read.neighbours import neighbours
 from goliat_monitoring.store.read.overview import assignment_state
 from goliat_monitoring.store.read.problems import first_error
-from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run, run_summary
-from goliat_monitoring.store.read.studies import CaseView, list_cases
+from goliat_monitoring.store.read.runs import RunSummary, run_summary
+from goliat_monitoring.store.read.samples import Kind, read_samples
 from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.errors import Refused
 
 LINES_SHOWN = 1000
 # Characters of log text in the page itself; what is cut off or left out is a click away.
 LOG_BUDGET = 120_000
 LONGEST_LINE = 2000
-FILES_SHOWN = 1000
-KINDS = {
-    "sim_started": "started",
-    "run_done": "solved",
-    "extracted": "extracted",
-    "cached": "already there",
-    "result": "result arrived",
-    "error": "error",
-    "fatal": "fatal error",
-    "process_failed": "process failed",
-    "memory_error": "memory error",
-    "cancelled": "cancelled",
-    "finished": "finished",
+# Rows of the table that stands for the plots where no script runs.
+POINTS_SHOWN = 200
+TABS = (
+    ("evidence", "Evidence"),
+    ("timings", "Timings"),
+    ("plots", "Plots"),
+    ("screenshots", "Screenshots"),
+    ("files", "Files"),
+)
+CHART_STYLES = ("vendor/uPlot-1.6.32.min.css", "charts.css")
+SAMPLE_NAMES = {
+    "percent": "GOLIAT says, %",
+    "stage": "Stage",
+    "stage_percent": "Stage, %",
+    "sim_index": "Simulation",
+    "sim_total": "of",
+    "eta_seconds": "Left, GOLIAT says, s",
+    "solver_percent": "Solver, %",
+    "mcells_per_s": "MCells/s",
+    "cpu": "CPU, %",
+    "ram": "RAM, %",
+    "gpu": "GPU, %",
+    "vram": "VRAM, %",
+    "gpu_temp": "GPU, °C",
+    "disk_read": "Disk read, MB/s",
+    "disk_write": "Disk write, MB/s",
+    "disk_free": "Disk free, bytes",
+    "page_faults": "Page faults/s",
 }
 
 
-class Case(NamedTuple):
-    """One row of the evidence table. `heard`: what speaks for or against it. `took`: seconds."""
-
-    ordinal: int
-    name: str
-    state: str
-    heard: str
-    took: float | None
-
-
-class File(NamedTuple):
-    """A file to download."""
-
-    path: str
-    href: str
-    size: int
-    version: int
-    late: bool
-    at: int
-
-
-class Shot(NamedTuple):
-    """The newest picture of a tab."""
-
-    tab: str
-    href: str
-    at: int
-
-
-class Loose(NamedTuple):
-    """Evidence about no single simulation."""
-
-    kind: str
-    text: str
-    sender_at: int
-
-
-def load(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+def load(run_id: str, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What a run's page shows above the log. Raises `Refused` 404."""
     run = run_summary(connection, run_id)
     state = assignment_state(connection, run.assignment_id)
-    shown = run_sign(run.state, state, run.attempt)
+    tries = neighbours(connection, run_id, run.assignment_id)
+    marks = run_flags(run, now)
     return {
         "title": f"{run.study_name} #{run.index}" if run.study_name is not None else f"Run on {run.worker_name}",
-        "it": run,
-        "shown": shown,
-        "marks": run_flags(run, now),
+        "panel": panel(connection, run, future, now),
+        "shown": run_sign(run.state, state, run.attempt),
+        "marks": marks,
+        "advice": [ADVICE[mark] for mark in marks if mark in ADVICE],
+        "tries": tries,
+        # A person decides what becomes of an assignment that failed or was taken out, and does so at its last try.
+        "again": state in ("FAILED", "CANCELLED") and tries.after is None,
         "outcome": outcome(run, state),
         "error_line": first_error(connection, run_id) if run.errors else None,
         "facts": facts(run),
-    }
-
-
-def load_more(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
-    """What a run's page shows below the log. Raises `Refused` 404."""
-    del now
-    detail = get_run(connection, run_id)
-    run = detail.summary
-    expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
-    cases = evidence(detail.simulations, expected, run)
-    return {
-        "title": "",
-        "it": run,
-        "cases": cases,
-        "done": sum(case.state == "done" for case in cases),
-        "loose": [Loose(KINDS.get(sign.kind, sign.kind), sign.text, sign.sender_at) for sign in detail.evidence[-20:]],
-        "screenshots": [
-            Shot(it.tab, f"/api/runs/{quote(run_id)}/screenshots/{quote(it.id)}", it.received_at)
-            for it in detail.screenshots
-        ],
-        "files": files(detail),
-        "bytes": sum(it.size for it in detail.artifacts),
     }
 
 
@@ -145,48 +109,6 @@ def outcome(run: RunSummary, assignment: str | None) -> str:
     return text + follows.get(assignment or "", "")
 
 
-def evidence(simulations: Iterable[Simulation], expected: list[CaseView], run: RunSummary) -> list[Case]:
-    """A row for each case that is known, expected ones that have not begun included, in their order."""
-    rows: list[Case] = []
-    by_key = {it.case_key: it for it in simulations if it.case_key}
-    for case in expected:
-        begun = by_key.pop(case.case_key, None)
-        name = case.details or case.case_key
-        if begun is not None:
-            row = _case(begun, name, run)._replace(ordinal=case.ordinal + 1)
-            rows.append(row._replace(state="done") if case.state == "done" and case.run_id == run.id else row)
-        elif case.state == "done":
-            heard = "proven by this run" if case.run_id == run.id else "proven by another try"
-            rows.append(Case(case.ordinal + 1, name, "done", heard, None))
-        else:
-            rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
-    known = {case.case_key for case in expected}
-    rows.extend(
-        _case(it, it.details or it.case_key or f"simulation {it.ordinal}", run)
-        for it in simulations
-        if it.case_key not in known and not (expected and it.case_key is None)
-    )
-    return rows
-
-
-def _case(it: Simulation, name: str, run: RunSummary) -> Case:
-    # The same is often heard twice, as a message and as a line. Only of errors the number says something.
-    kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
-    heard = ", ".join(plural(count, kind) if kind == "error" else kind for kind, count in kinds.items())
-    why = it.why or _last_trouble(it.evidence)
-    took = None
-    if it.started_sender_at is not None and it.ended_sender_at is not None:
-        took = (it.ended_sender_at - it.started_sender_at) / SECOND
-    # Only the newest is under way, and only while its run lives. The others lack a proof, whatever became of them.
-    under_way = run.live and it.ordinal >= (run.sim_index or 0)
-    state = "unproven" if it.state == "running" and not under_way else it.state
-    return Case(it.ordinal, name, state, "; ".join(part for part in (why, heard) if part), took)
-
-
-def _last_trouble(signs: list[Sign]) -> str:
-    return next((sign.text for sign in reversed(signs) if sign.kind in ("error", "fatal", "memory_error")), "")
-
-
 def facts(run: RunSummary) -> list[tuple[str, Any]]:
     """(name, value) about the run itself."""
     found: list[tuple[str, Any]] = [
@@ -200,21 +122,6 @@ def facts(run: RunSummary) -> list[tuple[str, Any]]:
         ("Id", run.id),
     ]
     return [(name, value) for name, value in found if value]
-
-
-def files(detail: RunDetail) -> list[File]:
-    """The files of a run, newest version of each first."""
-    return [
-        File(
-            f"{it.relative_path}/{it.filename}" if it.relative_path else it.filename,
-            f"/api/runs/{quote(it.run_id)}/artifacts/{quote(it.id)}",
-            it.size,
-            it.version,
-            it.late,
-            it.received_at,
-        )
-        for it in detail.artifacts[:FILES_SHOWN]
-    ]
 
 
 def log(run_id: str, load: Load, connection: Connection) -> Mapping[str, Any]:
@@ -233,24 +140,31 @@ def log(run_id: str, load: Load, connection: Connection) -> Mapping[str, Any]:
     return {"run_id": run_id, "lines": kept[::-1], "total": page.total}
 
 
-def one_page(run_id: str) -> Page:
-    """One run."""
+def load_samples(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """The samples of a run as tables. Raises `Refused` 404."""
+    del now
+    run = run_summary(connection, run_id)
+    kinds: tuple[tuple[str, Kind], ...] = (("Progress", "progress"), ("Load of the machine", "vitals"))
+    tables = [
+        (title, read_samples(connection, run_id, kind, since=None, until=None, points=POINTS_SHOWN))
+        for title, kind in kinds
+    ]
+    return {"title": "Samples", "run": run, "tables": tables, "names": SAMPLE_NAMES}
+
+
+def one_page(run: RunSummary, future: Outlook) -> Page:
+    """One run. `future`: for the time it has left. What follows from its end is up to its study."""
+    study = (f"study:{run.study_id}",) if run.study_id is not None else ()
     return Page(
         nav="studies",
-        fragment=f"/fragments/runs/{run_id}",
+        fragment=f"/fragments/runs/{run.id}",
         template="run.html",
-        topics=(f"run:{run_id}",),
-        load=partial(load, run_id),
-        stream=(f"log:{run_id}",),
-        scripts=("log.js",),
-        styles=("log.css",),
+        topics=(f"run:{run.id}", *study),
+        load=partial(load, run.id, future),
+        stream=(f"log:{run.id}",),
+        scripts=("log.js", "tabs.js", "charts.js", "shots.js", "run.js"),
+        styles=("log.css", "run.css", *CHART_STYLES),
     )
-
-
-def more_page(run_id: str) -> Page:
-    """Its lower part."""
-    address = f"/fragments/runs/{run_id}/more"
-    return Page("studies", address, "run_more.html", (f"run:{run_id}",), partial(load_more, run_id))
 
 
 @get("/runs/{run_id:str}")
@@ -258,16 +172,40 @@ async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Respons
     """One run with its log."""
     services = request.app.state.services
     found = await services.db.read(partial(log, run_id, services.storage.read_part))
-    return await whole(request, one_page(run_id), render("log.html", **found), more_page(run_id))
+    summary = await services.db.read(lambda c: run_summary(c, run_id))
+    return await whole(
+        request,
+        one_page(summary, await services.outlook()),
+        render("log.html", **found),
+        render("tabs.html", tabs=TABS, label="About this run"),
+        run_part(run_id, "evidence"),
+        run_part(run_id, "timings"),
+        render("run_plots.html", run=summary),
+        run_part(run_id, "screenshots"),
+        run_part(run_id, "files"),
+    )
 
 
 @get("/fragments/runs/{run_id:str}")
 async def run_fragment(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
     """Its live part."""
-    return await fragment(request, one_page(run_id))
+    services = request.app.state.services
+    summary = await services.db.read(lambda c: run_summary(c, run_id))
+    return await fragment(request, one_page(summary, await services.outlook()))
 
 
-@get("/fragments/runs/{run_id:str}/more")
-async def run_more_fragment(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
-    """Its lower live part."""
-    return await fragment(request, more_page(run_id))
+@get("/fragments/runs/{run_id:str}/{kind:str}")
+async def run_part_fragment(
+    request: Request[Any, Any, Any], run_id: FromPath[str], kind: FromPath[str]
+) -> Response[str]:
+    """One of its sections."""
+    if kind not in LOADERS:
+        raise Refused(404, "no such section", f"{kind!r} is none of {', '.join(LOADERS)}")
+    return await fragment(request, run_part(run_id, kind).page)
+
+
+@get("/runs/{run_id:str}/samples")
+async def run_samples_page(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
+    """Its samples as tables: what the plots show, for where no script runs."""
+    address = f"/fragments/runs/{run_id}/samples"
+    return await whole(request, Page("studies", address, "samples.html", (), partial(load_samples, run_id)))

@@ -37,7 +37,8 @@ Load = Callable[[Connection, int], Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Page:
-    """One live page. `load` reads what `template` shows; its `title` names the page. `topics` make it fetch itself.
+    """One live page. `load` reads what `template` shows; its `title` names the page. `topics` make it fetch itself;
+    without any it is not live.
 
     `fragment`: the address of its live part, also its key among the fragments kept. `stream`: further topics that its
     scripts listen for. `scripts`, `styles`: files of `static/` that only this page needs.
@@ -51,6 +52,20 @@ class Page:
     stream: tuple[str, ...] = field(default=())
     scripts: tuple[str, ...] = field(default=())
     styles: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A section below a page with a live part of its own, which rests while its tab is hidden.
+
+    `id`: its anchor, which is also its tab's; `name`: what it is called; `above`: HTML of it that is not live. The
+    topics of `page` must be among those of the page it stands on.
+    """
+
+    id: str
+    name: str
+    page: Page
+    above: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,33 +90,45 @@ async def fragment(request: Request[Any, Any, Any], page: Page) -> Response[str]
     return Response(text, media_type=MediaType.HTML, headers=HEADERS)
 
 
-async def whole(
-    request: Request[Any, Any, Any], page: Page, below: str = "", more: Page | None = None
-) -> Response[str]:
-    """The page. `below`: HTML after its live part, which keeps itself up to date; `more`: a second live part."""
+async def whole(request: Request[Any, Any, Any], page: Page, *below: str | Part) -> Response[str]:
+    """The page. `below`: what stands under its live part: HTML that keeps itself up to date, and live sections."""
     services = request.app.state.services
     # Before anything is read, so that the stream tells of whatever changes from here on.
     stamp = services.hub.stamp()
     title, body = await _body(request, page)
-    kinds = sorted({topic.partition(":")[0] for topic in page.topics} | {"refresh"})
-    trigger = ", ".join([*(f"sse:{kind} from:body" for kind in kinds), "every 20s"])
-    rest = (await _body(request, more))[1] if more is not None else ""
+    under = [it if isinstance(it, str) else await _part(request, it) for it in below]
     text = _shell(
         services,
         title=title,
         nav=page.nav,
         stamp=stamp,
         topics=",".join([*page.topics, *page.stream, TOPIC]),
-        fragment=page.fragment,
-        trigger=trigger,
+        fragment=page.fragment if page.topics else "",
+        trigger=_trigger(page),
         body=Markup(body),  # noqa: S704 - rendered by our own template
-        below=Markup(below),  # noqa: S704 - likewise
+        below=Markup("".join(under)),  # noqa: S704 - likewise
         scripts=page.scripts,
         styles=page.styles,
-        more=Markup(rest),  # noqa: S704 - likewise
-        more_fragment=more.fragment if more is not None else "",
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS)
+
+
+def _trigger(page: Page) -> str:
+    kinds = sorted({topic.partition(":")[0] for topic in page.topics} | {"refresh"})
+    return ", ".join([*(f"sse:{kind} from:body" for kind in kinds), "every 20s"])
+
+
+async def _part(request: Request[Any, Any, Any], part: Part) -> str:
+    _, body = await _body(request, part.page)
+    return render(
+        "part.html",
+        id=part.id,
+        name=part.name,
+        above=Markup(part.above),  # noqa: S704 - rendered by our own template
+        fragment=part.page.fragment,
+        trigger=f"{_trigger(part.page)}, shown",
+        body=Markup(body),  # noqa: S704 - likewise
+    )
 
 
 def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[str]:
@@ -117,7 +144,6 @@ def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[
         trigger="",
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below="",
-        more="",
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=refused.status)
 
@@ -140,7 +166,6 @@ def unreadable_page(request: Request[Any, Any, Any], problem: SQLAlchemyError) -
         trigger="",
         body=Markup(render("unreadable.html", it=trouble, again=AGAIN_S)),  # noqa: S704 - rendered by our own template
         below="",
-        more="",
         again=AGAIN_S,
         trouble="",
     )

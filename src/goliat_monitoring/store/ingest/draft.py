@@ -1,4 +1,4 @@
-"""What a group of messages changes of one run: summary, log lines, evidence, samples. Collected here, written at once.
+"""What a group of messages changes of one run: summary, lines, evidence, samples, times. Collected, written at once.
 
 Of each value the newest by the sender's clock counts, because three threads race. Nothing here touches the database.
 """
@@ -13,6 +13,7 @@ from goliat_monitoring.fleet.signs import Sign, SignKind, signs_of_message
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import SECOND
 from goliat_monitoring.store.ingest.reading import Reading
+from goliat_monitoring.store.log.phases import Took
 
 # Kept as they came. The rest is folded into the run's summary; an unknown type is always kept.
 FOLDED = frozenset(
@@ -48,6 +49,7 @@ class RunDraft:
         self.signs: list[tuple[int, Sign]] = []
         self.kept: list[tuple[int, int, str, str]] = []
         self.samples: list[tuple[str, int, int, str]] = []
+        self.times: list[tuple[int, Took]] = []
         self.alive = False
         # The sender's time of the newest progress that no sample holds yet.
         self._progressed_at: int | None = None
@@ -68,6 +70,7 @@ class RunDraft:
         if reading.solver is not None:
             at, found = reading.solver
             self._take("solver_sender_at", at, solver_percent=found.percent, mcells_per_s=found.mcells_per_s)
+        self.times.extend(reading.times)
         if reading.newest is not None:
             self._last_line(*reading.newest, now)
         self.alive = True

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from goliat_monitoring.fleet.signs import Sign, may_prove, sign_of_line
+from goliat_monitoring.store.log.phases import MARKS, Took, took
 from goliat_monitoring.store.log.solver import SolverProgress, solver_progress
 from goliat_monitoring.wire.lines import Line, plain
 
@@ -11,7 +12,8 @@ LOUD = frozenset({"warning", "error", "fatal"})
 
 class Reading(NamedTuple):
     """Lines and what is in them. `newest`: time and text of the last one that shows something; `solver`: the newest
-    progress of the solver and its time, sender's clock, UTC microseconds.
+    progress of the solver and its time; `times`: what phases and subtasks took, and when they were over. Times by the
+    sender's clock, UTC microseconds.
     """
 
     lines: list[Line]
@@ -21,6 +23,7 @@ class Reading(NamedTuple):
     errors: int
     signs: list[Sign]
     solver: tuple[int, SolverProgress] | None
+    times: list[tuple[int, Took]]
 
 
 def read_lines(lines: list[Line]) -> Reading:
@@ -31,6 +34,7 @@ def read_lines(lines: list[Line]) -> Reading:
     newest = ""
     signs: list[Sign] = []
     solver: tuple[int, SolverProgress] | None = None
+    times: list[tuple[int, Took]] = []
     for line in lines:
         at, level, text = line.time, line.level, line.text
         if "\x1b" in text:
@@ -54,4 +58,9 @@ def read_lines(lines: list[Line]) -> Reading:
             found = solver_progress(text)
             if found is not None and (solver is None or at >= solver[0]):
                 solver = (at, found)
-    return Reading(lines, first_at, (newest_at, newest) if newest else None, warnings, errors, signs, solver)
+        elif (MARKS[0] in text or MARKS[1] in text) and line.source != "print":
+            took_it = took(text)
+            if took_it is not None:
+                times.append((at, took_it))
+    said = (newest_at, newest) if newest else None
+    return Reading(lines, first_at, said, warnings, errors, signs, solver, times)

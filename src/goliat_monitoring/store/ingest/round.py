@@ -29,6 +29,7 @@ RunRow: Any = namedtuple("RunRow", COLUMNS)  # type: ignore[misc]  # noqa: PYI02
 RUN_COLUMNS = ", ".join(f"r.{name}" for name in COLUMNS)
 _READ = f"SELECT {RUN_COLUMNS} FROM runs AS r JOIN {{rows}} ON r.id = v.c0 ORDER BY r.id"  # noqa: S608 - own names
 SAMPLES = ("run_id", "kind", "step", "sender_at", "received_at", "body")
+TIMES = ("run_id", "phase", "subtask", "sender_at", "seconds")
 
 
 class Round:
@@ -99,6 +100,11 @@ class Round:
             for kind, sender_at, received_at, body in draft.samples
         }
         upsert_rows(connection, tables.samples, SAMPLES, list(samples.values()), {"body": "excluded.body"})
+        times = {(draft.run.id, it.phase, it.subtask, at): it.seconds for draft in heard for at, it in draft.times}
+        upsert_rows(
+            connection, tables.phase_times, TIMES, [(*key, seconds) for key, seconds in times.items()],
+            {"seconds": "excluded.seconds"},
+        )  # fmt: skip
         self._update(heard)
 
     def _settle(self, draft: RunDraft) -> None:

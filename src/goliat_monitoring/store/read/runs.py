@@ -4,10 +4,11 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, exists, func, select, text
+from sqlalchemy import Connection, Row, Select, exists, select, text
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.screenshots import Screenshot, screenshots_of
 from goliat_monitoring.wire.errors import Refused
 
 runs, assignments, studies, workers = tables.runs, tables.assignments, tables.super_studies, tables.workers
@@ -101,18 +102,6 @@ class Artifact(msgspec.Struct, frozen=True, kw_only=True):
     storage_key: str
     late: bool
     received_at: int
-
-
-class Screenshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One picture of one tab of GOLIAT's window. `tab` is the sender's text: shown, never used as a path."""
-
-    id: str
-    run_id: str
-    tab: str
-    received_at: int
-    sender_at: int | None
-    size: int
-    storage_key: str
 
 
 class RunDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +200,18 @@ def newest_per_worker(connection: Connection) -> dict[str, RunSummary]:
 def get_run(connection: Connection, run_id: str) -> RunDetail:
     """All there is to know of a run except its log. Raises `Refused` 404."""
     summary = run_summary(connection, run_id)
+    simulations, loose = simulations_of(connection, run_id)
+    return RunDetail(
+        summary=summary,
+        simulations=simulations,
+        evidence=loose,
+        artifacts=artifacts_of(connection, run_id),
+        screenshots=screenshots_of(connection, run_id),
+    )
+
+
+def simulations_of(connection: Connection, run_id: str) -> tuple[list[Simulation], list[Sign]]:
+    """The simulations of a run with the evidence for each, and the evidence that belongs to none."""
     table = tables.evidence
     signs: dict[int | None, list[Sign]] = {}
     by_key: dict[str, list[Sign]] = {}
@@ -228,25 +229,20 @@ def get_run(connection: Connection, run_id: str) -> RunDetail:
             signs.setdefault(sign.ordinal + 1, []).append(sign)
         else:
             loose.append(sign)
-    return RunDetail(
-        summary=summary,
-        simulations=[
-            Simulation(
-                ordinal=row.ordinal,
-                case_key=row.case_key,
-                details=row.details,
-                state=row.state,
-                why=row.why,
-                started_sender_at=row.started_sender_at,
-                ended_sender_at=row.ended_sender_at,
-                evidence=by_key.get(row.case_key or "", []) + signs.get(row.ordinal, []),
-            )
-            for row in simulations
-        ],
-        evidence=loose,
-        artifacts=artifacts_of(connection, run_id),
-        screenshots=screenshots_of(connection, run_id),
-    )
+    found = [
+        Simulation(
+            ordinal=row.ordinal,
+            case_key=row.case_key,
+            details=row.details,
+            state=row.state,
+            why=row.why,
+            started_sender_at=row.started_sender_at,
+            ended_sender_at=row.ended_sender_at,
+            evidence=by_key.get(row.case_key or "", []) + signs.get(row.ordinal, []),
+        )
+        for row in simulations
+    ]
+    return found, loose
 
 
 def artifacts_of(connection: Connection, run_id: str) -> list[Artifact]:
@@ -263,30 +259,3 @@ def artifacts_of(connection: Connection, run_id: str) -> list[Artifact]:
 def artifact_of(row: Row[Any]) -> Artifact:
     """The artifact in a row that holds the table's columns."""
     return Artifact(**{name: getattr(row, name) for name in Artifact.__struct_fields__})
-
-
-def screenshots_of(connection: Connection, run_id: str) -> list[Screenshot]:
-    """The newest picture of each tab, by tab. The cost does not grow with the pictures taken before."""
-    table = tables.screenshots
-    found: list[Screenshot] = []
-    tab = ""
-    while True:
-        next_tab = connection.execute(
-            select(func.min(table.c.tab)).where(table.c.run_id == run_id, table.c.tab > tab)
-        ).scalar()
-        if next_tab is None:
-            return found
-        tab = str(next_tab)
-        found.append(screenshot(connection, run_id, tab))
-
-
-def screenshot(connection: Connection, run_id: str, key: str) -> Screenshot:
-    """One picture by its id, or the newest of a tab by the tab's name. Raises `Refused` 404."""
-    table = tables.screenshots
-    row = connection.execute(select(table).where(table.c.id == key, table.c.run_id == run_id)).one_or_none()
-    if row is None:
-        of_tab = select(table).where(table.c.run_id == run_id, table.c.tab == key)
-        row = connection.execute(of_tab.order_by(table.c.received_at.desc()).limit(1)).one_or_none()
-    if row is None:
-        raise Refused(404, "no such screenshot", f"run {run_id} has none with id or tab {key}")
-    return Screenshot(**{name: getattr(row, name) for name in Screenshot.__struct_fields__})

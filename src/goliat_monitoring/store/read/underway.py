@@ -60,9 +60,14 @@ class UnderWay(msgspec.Struct, frozen=True, kw_only=True):
         return max(self.assignment_weight * reached / self.total - self.proven, 0.0)
 
 
-def under_way(connection: Connection, *, study_ids: Iterable[str] | None = None) -> list[UnderWay]:
-    """Every live run of an assignment, or of one of these studies. The cost does not grow with what they did before."""
+def under_way(
+    connection: Connection, *, study_ids: Iterable[str] | None = None, run_id: str | None = None
+) -> list[UnderWay]:
+    """Every live run of an assignment, or of one of these studies, or this one. The cost does not grow with what they
+    did before."""
     where: list[ColumnElement[bool]] = []
+    if run_id is not None:
+        where.append(runs.c.id == run_id)
     if study_ids is not None:
         where.append(assignments.c.super_study_id.in_(list(study_ids)))
     query = (

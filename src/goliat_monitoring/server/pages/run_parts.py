@@ -1,0 +1,161 @@
+"""The sections under a run's log, on its own page and on its worker's: evidence, timings, plots, screenshots, files."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from sqlalchemy import Connection
+
+from goliat_monitoring.server.files import SHOWN
+from goliat_monitoring.server.pages.evidence import cases_of, loose_of, most_telling
+from goliat_monitoring.server.pages.show import Page, Part
+from goliat_monitoring.store.read.phase_times import PhaseTime, phase_times
+from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary, simulations_of
+from goliat_monitoring.store.read.screenshots import screenshots_of
+from goliat_monitoring.store.read.studies import list_cases
+
+FILES_SHOWN = 500
+# Words that GOLIAT writes small in the names of its subtasks.
+SPELT = {"sar": "SAR", "isolve": "iSolve"}
+# Where the script puts a picture that was chosen.
+VIEWER = '<div class="viewer" hidden></div>'
+
+
+class File(NamedTuple):
+    """A file to download. `opens`: a browser can show it."""
+
+    path: str
+    href: str
+    opens: bool
+    size: int
+    version: int
+    late: bool
+    at: int
+
+
+class Shot(NamedTuple):
+    """The newest picture of a tab."""
+
+    tab: str
+    href: str
+    at: int
+
+
+class PhaseRow(NamedTuple):
+    """`share`: whole percent, of a phase of all phases, of a subtask of its phase."""
+
+    name: str
+    time: PhaseTime
+    share: int
+
+
+def load_evidence(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """What was heard for and against each case. Raises `Refused` 404."""
+    del now
+    run = run_summary(connection, run_id)
+    simulations, loose = simulations_of(connection, run_id)
+    expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
+    cases = cases_of(simulations, expected, run)
+    done = sum(case.state == "done" for case in cases)
+    return {
+        "title": "",
+        "run_id": run_id,
+        "cases": most_telling(cases),
+        "total": len(cases),
+        "done": done,
+        "loose": loose_of(loose),
+    }
+
+
+def load_timings(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """How long phases and subtasks took. Raises `Refused` 404."""
+    del now
+    times = phase_times(connection, run_id)
+    return {
+        "title": "",
+        "phases": phase_rows(times),
+        "total": sum(it.total for it in times if not it.subtask),
+        "live": run_summary(connection, run_id).live,
+    }
+
+
+def phase_rows(times: list[PhaseTime]) -> list[PhaseRow]:
+    """Each phase with its share of all, each subtask with its share of its phase; while a phase goes on for the first
+    time, with its share of the subtasks that are over."""
+    wholes = {it.phase: it.total for it in times if not it.subtask}
+    parts: dict[str, float] = {}
+    for it in times:
+        if it.subtask:
+            parts[it.phase] = parts.get(it.phase, 0.0) + it.total
+    everything = sum(wholes.values())
+    rows = []
+    for it in times:
+        # A phase under way has subtasks that its own total does not hold yet.
+        whole = max(wholes.get(it.phase, 0.0), parts.get(it.phase, 0.0)) if it.subtask else everything
+        rows.append(PhaseRow(name_of(it), it, round(100 * it.total / whole) if whole > 0 else 0))
+    return rows
+
+
+def name_of(time: PhaseTime) -> str:
+    """`setup_load_phantom` as `Load phantom`."""
+    words = time.subtask.removeprefix(f"{time.phase}_").split("_") if time.subtask else [time.phase]
+    first, *rest = (SPELT.get(word, word) for word in words)
+    return " ".join([first if first in SPELT.values() else first.capitalize(), *rest])
+
+
+def load_screenshots(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """The newest picture of each tab. Raises `Refused` 404."""
+    del now
+    shots = [
+        Shot(it.tab, f"/api/runs/{quote(run_id)}/screenshots/{quote(it.id)}", it.received_at)
+        for it in screenshots_of(connection, run_id)
+    ]
+    return {"title": "", "run_id": run_id, "screenshots": shots, "live": run_summary(connection, run_id).live}
+
+
+def load_files(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """The files of a run, newest version of each first. Raises `Refused` 404."""
+    del now
+    found = artifacts_of(connection, run_id)
+    return {
+        "title": "",
+        "run_id": run_id,
+        "files": [_file(it) for it in found[:FILES_SHOWN]],
+        "total": len(found),
+        "bytes": sum(it.size for it in found),
+        "live": run_summary(connection, run_id).live,
+    }
+
+
+def _file(it: Artifact) -> File:
+    return File(
+        f"{it.relative_path}/{it.filename}" if it.relative_path else it.filename,
+        f"/api/runs/{quote(it.run_id)}/artifacts/{quote(it.id)}",
+        f".{it.filename.rpartition('.')[2].lower()}" in SHOWN,
+        it.size,
+        it.version,
+        it.late,
+        it.received_at,
+    )
+
+
+LOADERS = {
+    "evidence": ("Evidence", load_evidence),
+    "timings": ("Timings", load_timings),
+    "screenshots": ("Screenshots", load_screenshots),
+    "files": ("Files", load_files),
+}
+
+
+def run_part(run_id: str, kind: str) -> Part:
+    """The section `kind`, one of LOADERS."""
+    name, loader = LOADERS[kind]
+    page = Page(
+        nav="",
+        fragment=f"/fragments/runs/{run_id}/{kind}",
+        template=f"run_{kind}.html",
+        topics=(f"run:{run_id}",),
+        load=partial(loader, run_id),
+    )
+    return Part(kind, name, page, VIEWER if kind == "screenshots" else "")

@@ -1,0 +1,79 @@
+// Screenshots: a picture that is chosen is shown large, and a slider goes back through those that were kept of its tab.
+import { absolute, clock } from "./times.js";
+
+const section = document.getElementById("screenshots");
+const viewer = section.querySelector(".viewer");
+let run;
+let tab;
+let pictures = [];
+let at = 0;
+let asked = 0;
+let loadedAt = 0;
+// A history is asked for again at most this often, ms.
+const REST = 15_000;
+
+viewer.innerHTML = `<div class="tools"><b></b><button type="button" class="quiet" data-step="-1" aria-label="Earlier picture">‹</button>
+<input type="range" min="0" max="0" value="0" aria-label="History"><button type="button" class="quiet" data-step="1" aria-label="Later picture">›</button>
+<time></time><button type="button" class="quiet" data-shut>Close</button></div><img alt="">`;
+const [name, slider, time, image] = ["b", "input", "time", "img"].map((kind) => viewer.querySelector(kind));
+
+function show(place) {
+  at = Math.min(Math.max(place, 0), pictures.length - 1);
+  const one = pictures[at];
+  slider.max = pictures.length - 1;
+  slider.value = at;
+  const date = new Date(one.receivedAt);
+  slider.setAttribute("aria-valuetext", `${clock(date)}, ${at + 1} of ${pictures.length}`);
+  time.dateTime = one.receivedAt;
+  time.title = absolute(date);
+  time.textContent = `${clock(date)}, ${at + 1} of ${pictures.length}`;
+  image.src = one.url;
+  image.alt = `GOLIAT's tab ${tab} at ${clock(date)}`;
+}
+
+const mark = () => {
+  for (const figure of section.querySelectorAll("figure")) {
+    if (!viewer.hidden && figure.dataset.tab === tab) figure.setAttribute("aria-current", "true");
+    else figure.removeAttribute("aria-current");
+  }
+};
+
+async function load(keep) {
+  const mine = ++asked;
+  loadedAt = performance.now();
+  const answer = await fetch(`/api/runs/${encodeURIComponent(run)}/screenshots?tab=${encodeURIComponent(tab)}`);
+  if (!answer.ok || mine !== asked) return;
+  const newest = at >= pictures.length - 1;
+  const time = pictures[at]?.receivedAt;
+  pictures = await answer.json();
+  if (!pictures.length) return;
+  // Another tab is shown as it was at the same time; whoever looks at the newest goes on with the newest.
+  const later = pictures.findIndex((one) => one.receivedAt >= time);
+  show(keep && !newest && later >= 0 ? later : pictures.length - 1);
+}
+
+section.addEventListener("click", (event) => {
+  const link = event.target.closest("figure a");
+  const step = event.target.closest("[data-step]");
+  if (step) return show(at + Number(step.dataset.step));
+  if (event.target.closest("[data-shut]")) {
+    viewer.hidden = true;
+    return mark();
+  }
+  if (!link || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  event.preventDefault();
+  const figure = link.closest("figure");
+  tab = figure.dataset.tab;
+  run = figure.parentElement.dataset.run;
+  name.textContent = tab.replaceAll("_", " ");
+  const keep = !viewer.hidden;
+  viewer.hidden = false;
+  mark();
+  load(keep).then(() => viewer.scrollIntoView({ block: "nearest" }));
+});
+slider.addEventListener("input", () => show(Number(slider.value)));
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (!section.contains(event.detail.target)) return;
+  mark();
+  if (!viewer.hidden && performance.now() - loadedAt > REST) load(true);
+});

@@ -1,0 +1,419 @@
+"""The page of a run in a real Chromium: what a person would check of bars, plots, timings, pictures and actions.
+
+The tests build on each other, in their order.
+"""
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Request, expect
+
+from goliat_monitoring.server.pages.numbers import LEFT
+from tests.pages.conftest import Screen, Server
+from tests.pages.machine import Machine
+
+FOLDER = "far_field/thelonious/700MHz/environmental_x_pos_theta"
+HOSTILE = "<script>document.title='run'</script>"
+REPORT = (
+    b"<h1>SAR statistics</h1><p>Skin 0.0123 W/kg</p><script>document.querySelector('h1').textContent='ran'</script>"
+)
+# Samples of the machine: two hours, one in ten seconds, and a hole of 14 minutes.
+HOLE = (3600, 3600 + 14 * 60)
+HOURS = 7200
+expect.set_options(timeout=8000)
+
+
+class Scene:
+    """What the tests share."""
+
+    began: float
+    vitals: list[tuple[float, dict[str, float]]]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    made = Scene()
+    made.began = math.floor(time.time()) - HOURS
+    made.vitals = [
+        (
+            made.began + at,
+            {"cpu": 20 + at // 100 % 30, "ram": 40.0, "gpu": 100 * at / HOURS, "vram": 75.0, "disk_read": 12.5},
+        )
+        for at in range(0, HOURS, 10)
+        if not HOLE[0] < at < HOLE[1]
+    ]
+    return made
+
+
+@pytest.fixture(scope="module")
+def machine(server: Server, scene: Scene) -> Iterator[Machine]:
+    """A machine at its second simulation, two hours after it claimed."""
+    server.study("far-field-700", parts=3)
+    made = Machine(server, "win10-rtx4090")
+    made.claim()
+    made.simulate(1)
+    for name, seconds in (("load_phantom", 30), ("voxelize", 90)):
+        made.say(f"      - Subtask 'setup_{name}' done in {seconds:.2f}s", level="verbose")
+    made.say("--- Finished: setup (took 120.00s) ---", "--- Finished: run (took 480.00s) ---", level="header")
+    made.tell("stage_progress", name="Extracting Results", current=1, total=1)
+    made.upload(FOLDER, "sar_results.json", b'{"sar": 0.0123}')
+    made.upload(FOLDER, "sar_stats_all_tissues.html", REPORT)
+    made.simulate(2)
+    made.tell("stage_progress", name="Run", current=0, total=1)
+    made.tell("start_animation", estimate=7200.0, end_value=100)
+    made.say("[PROGRESS]: 40% [20000/50000] Time Update, estimated remaining time 900 seconds @ 2134.5 MCells/s")
+    made.tell("overall_progress", current=61.4, total=100)
+    made.say("Material 'Skin' has no loss tangent", level="warning")
+    made.past_samples("vitals", scene.vitals)
+    made.past_samples("progress", [(at, {"percent": values["gpu"]}) for at, values in scene.vitals[::3]])
+    made.began(HOURS)
+    yield made
+    made.close()
+
+
+def share(bar: Locator) -> float:
+    """How much of its track a bar fills, in percent, as it is drawn."""
+    length = (
+        "(bar) => 100 * bar.querySelector('.fill').getBoundingClientRect().width / bar.getBoundingClientRect().width"
+    )
+    return float(bar.evaluate(length))
+
+
+def gauge(page: Page, name: str) -> Locator:
+    return page.locator(".run-panel .gauge").filter(has_text=name)
+
+
+def chart(page: Page, name: str) -> Locator:
+    """A chart that has been drawn."""
+    figure = page.locator(f"[data-chart={name}]")
+    expect(figure.locator("canvas")).to_be_visible()
+    return figure
+
+
+def pixel(figure: Locator, at: float, value: float, scale: str = "y") -> list[int]:
+    """The colour of a chart at a time and a value."""
+    return list(
+        figure.evaluate(
+            """(figure, [at, value, scale]) => {
+              const u = figure.uplot;
+              const [x, y] = [u.valToPos(at, "x", true), u.valToPos(value, scale, true)].map(Math.round);
+              const one = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+              one.drawImage(u.ctx.canvas, x, y, 1, 1, 0, 0, 1, 1);
+              return [...one.getImageData(0, 0, 1, 1).data];
+            }""",
+            [at, value, scale],
+        )
+    )
+
+
+def test_01_the_panel_shows_the_servers_progress_and_goliats(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}")
+    expect(gauge(page, "Simulation")).to_contain_text("2 of 2")
+    assert share(gauge(page, "Simulation").locator(".bar")) == pytest.approx(50, abs=0.5)
+    expect(gauge(page, "GOLIAT says")).to_contain_text("61 %")
+    assert share(gauge(page, "GOLIAT says").locator(".bar")) == pytest.approx(61, abs=0.5)
+    expect(gauge(page, "Solver")).to_contain_text("40 %")
+    expect(gauge(page, "Solver")).to_contain_text("2\u202f134 MCells/s")
+    # One of two equal cases is proven, and of the other setup and 40 % of its run: 50 + 50 * (0.25 + 0.4 * 0.5).
+    overall = gauge(page, "Overall")
+    expect(overall).to_contain_text("72 %")
+    assert share(overall.locator(".bar")) == pytest.approx(72, abs=0.5)
+    # GOLIAT's stage is an animation, and is shown as one.
+    expect(gauge(page, "Stage Run")).to_contain_text("~0 %")
+    expect(gauge(page, "Stage Run")).to_contain_text("GOLIAT reckons 2 h for it")
+    expect(page.locator(".run-panel")).to_contain_text("Case thelonious, 700MHz, x_pos, phi")
+    expect(page.locator(".run-panel")).to_contain_text("1 warning, 0 errors")
+    expect(page.locator(".times div", has_text="Elapsed").locator("time")).to_have_text("2 h 0 min")
+
+
+def test_02_tabs_are_links_that_stay_in_the_address(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}")
+    expect(page.locator("#evidence")).to_be_visible()
+    expect(page.locator("#timings")).to_be_hidden()
+    page.locator(".tabs").get_by_role("link", name="Timings").click()
+    assert page.url.endswith("#timings")
+    expect(page.locator("#timings")).to_be_visible()
+    expect(page.locator("#evidence")).to_be_hidden()
+    expect(page.locator(".tabs [aria-current]")).to_have_text("Timings")
+    page.go_back()
+    expect(page.locator("#evidence")).to_be_visible()
+    page.reload()
+    expect(page.locator("#evidence")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    machine.upload(FOLDER, "sar_stats_all_tissues.pkl", b"\x80pickle")
+    expect(page.locator("#evidence")).to_be_visible()
+    with page.expect_response("**/evidence"):
+        machine.say("one more line")
+    assert not any(url.endswith(("/files", "/timings", "/screenshots")) for url in asked), "what is hidden rests"
+    # It is fetched when it is shown, before anything else happens.
+    page.locator(".tabs").get_by_role("link", name="Files").click()
+    expect(page.locator("#files")).to_contain_text("sar_stats_all_tissues.pkl")
+
+
+def test_03_the_plotted_points_are_the_samples(screen: Screen, machine: Machine, server: Server, scene: Scene) -> None:
+    page = screen.open(f"/runs/{machine.run}#plots")
+    load = chart(page, "load")
+    samples = server.get(f"/api/runs/{machine.run}/samples?kind=vitals&points=600")
+    times, cpu, _, gpu, vram = load.evaluate("(figure) => figure.uplot.data")
+    holes = [i for i, value in enumerate(gpu) if value is None]
+    assert len(holes) == 1, "one hole, so the line breaks once"
+    assert scene.began + HOLE[0] < times[holes[0]] < scene.began + HOLE[1]
+    kept = [i for i in range(len(times)) if i not in holes]
+    assert [times[i] for i in kept] == samples["times"]
+    assert [gpu[i] for i in kept] == samples["values"]["gpu"]
+    assert [cpu[i] for i in kept] == samples["values"]["cpu"]
+    # What is drawn: the GPU's gold where the line goes, nothing of it in the hole, and the hole is shaded.
+    at = samples["times"][40]
+    red, green, blue, alpha = pixel(load, at, samples["values"]["gpu"][40])
+    assert alpha > 100, "the line is there"
+    assert red > green > blue, (red, green, blue)
+    middle = scene.began + sum(HOLE) / 2
+    assert 20 < pixel(load, middle, 12.5)[3] < 60
+    assert pixel(load, middle, 12.5) == pixel(load, middle - 120, 60), "no line crosses the hole"
+    assert pixel(load, at, 12.5)[3] == 0, "beside it the ground is empty"
+    assert (load.evaluate("(f) => [f.uplot.scales.y.min, f.uplot.scales.y.max]")) == [0, 100]
+    assert chart(page, "disk").evaluate("(f) => f.uplot.scales.y.min") == 0
+    assert vram[0] == 75
+
+
+def test_04_one_cursor_and_one_time_axis_for_all_charts(screen: Screen, machine: Machine, scene: Scene) -> None:
+    page = screen.open(f"/runs/{machine.run}#plots")
+    load, progress = chart(page, "load"), chart(page, "progress")
+    span = "(figure) => [figure.uplot.scales.x.min, figure.uplot.scales.x.max]"
+    assert load.evaluate(span) == progress.evaluate(span)
+    position = "([figure, at]) => { const u = figure.uplot; return u.valToPos(at, 'x'); }"
+
+    def move_to(at: float) -> None:
+        left = page.evaluate(position, [load.element_handle(), at])
+        load.locator(".u-over").hover(position={"x": left, "y": 40})
+
+    move_to(scene.began + 1800)
+    # A pixel is some seconds wide.
+    expect(load.locator("output")).to_contain_text(re.compile("GPU 2[456] %"))
+    expect(progress.locator("output")).to_contain_text(re.compile("GOLIAT says 2[456] %"))
+    move_to(scene.began + sum(HOLE) / 2)
+    expect(load.locator("output")).to_contain_text("no data 14 min")
+    # Drag over the first hour: all charts show it, and a double click shows everything again.
+    box = load.locator(".u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 2, box["y"] + 50)
+    page.mouse.down()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50, steps=4)
+    page.mouse.up()
+    zoomed = progress.evaluate(span)
+    assert zoomed == load.evaluate(span)
+    assert zoomed[1] - zoomed[0] == pytest.approx(HOURS / 2, rel=0.05)
+    load.locator(".u-over").dblclick()
+    assert progress.evaluate(span)[1] - progress.evaluate(span)[0] == pytest.approx(HOURS, rel=0.02)
+
+
+def test_05_what_is_newer_is_fetched_alone_and_drawn(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}#plots")
+    progress = chart(page, "progress")
+    before = progress.evaluate("(figure) => figure.uplot.data[0].length")
+    page.evaluate("window.mark = 1")
+
+    def is_newer(request: Request) -> bool:
+        return "kind=progress" in request.url and "since=" in request.url
+
+    with page.expect_request(is_newer, timeout=20_000) as waiting:
+        machine.tell("overall_progress", current=88, total=100)
+    answer = waiting.value.response()
+    assert answer is not None
+    assert len(answer.json()["times"]) < 10, "not the whole history again"
+    expect(progress.locator("output")).to_contain_text("GOLIAT says 88 %")
+    assert progress.evaluate("(figure) => figure.uplot.data[0].length") > before
+    assert page.evaluate("window.mark") == 1
+
+
+def test_06_each_chart_has_a_table(screen: Screen, machine: Machine, server: Server) -> None:
+    page = screen.open(f"/runs/{machine.run}#plots")
+    load = chart(page, "load")
+    button = load.get_by_role("button", name="Table")
+    button.click()
+    expect(button).to_have_attribute("aria-expanded", "true")
+    expect(load.locator("thead")).to_have_text("TimeCPURAMGPUVRAM")
+    newest = server.get(f"/api/runs/{machine.run}/samples?kind=vitals&points=600")["values"]["gpu"][-1]
+    expect(load.locator("tbody tr").first.locator("td").nth(2)).to_have_text(f"{newest:.0f} %")
+    assert 60 <= load.locator("tbody tr").count() <= 120
+    button.click()
+    expect(load.locator("table")).to_have_count(0)
+
+
+def test_07_an_empty_chart_has_axes_and_says_why(screen: Screen, server: Server) -> None:
+    study = server.study("by-hand", parts=1)
+    server.heartbeat("203.0.113.9", "lab-bare")
+    run = server.claim(study["assignments"][0]["id"], "203.0.113.9")
+    page = screen.open(f"/runs/{run}#plots")
+    expect(chart(page, "load").locator(".plot p")).to_have_text(
+        "A GOLIAT without an agent reports no load of its machine."
+    )
+    expect(chart(page, "progress").locator(".plot p")).to_have_text("No sample yet: they begin when GOLIAT speaks.")
+    assert chart(page, "load").evaluate("(f) => f.uplot.scales.y.max") == 100
+    server.post(f"/api/runs/{run}/give-up", {})
+
+
+def test_08_timings_are_goliats_with_their_share_as_bars(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}#timings")
+    rows = page.locator("#timings tbody tr")
+    expect(rows.locator("th")).to_have_text(["Setup", "Load phantom", "Voxelize", "Run"])
+    assert [share(rows.nth(i).locator(".bar")) for i in range(4)] == pytest.approx([20, 25, 75, 80], abs=0.5)
+    expect(rows.nth(2).locator("td")).to_contain_text(["75 %", "1 min 30 s", "1", "90.00"])
+    machine.say("      - Subtask 'setup_voxelize' done in 110.00s", level="verbose")
+    expect(rows.nth(2).locator("td")).to_contain_text(["87 %", "3 min 20 s", "2", "100.00", "90.00", "90.00", "110.00"])
+
+
+def test_09_the_slider_goes_back_through_the_pictures_of_a_tab(screen: Screen, machine: Machine) -> None:
+    for percent in (10, 50, 90):
+        machine.picture("Overall_Progress", percent)
+        machine.picture("Disk_I/O", percent)
+    page = screen.open(f"/runs/{machine.run}#screenshots")
+    expect(page.locator("#screenshots figure")).to_have_count(2)
+    page.locator("#screenshots figure", has_text="Overall Progress").get_by_role("link").click()
+    viewer = page.locator(".viewer")
+    expect(viewer).to_contain_text("3 of 3")
+    newest = drawn(viewer)
+    slider = viewer.get_by_role("slider", name="History")
+    slider.press("Home")
+    expect(viewer).to_contain_text("1 of 3")
+    oldest = drawn(viewer)
+    assert len({newest, oldest}) == 2, "another picture is seen"
+    slider.press("ArrowRight")
+    expect(viewer).to_contain_text("2 of 3")
+    assert drawn(viewer) not in {newest, oldest}
+    # Another tab is shown as it was then.
+    page.locator("#screenshots figure", has_text="Disk I/O").get_by_role("link").click()
+    expect(viewer.locator("b")).to_have_text("Disk I/O")
+    expect(viewer).to_contain_text("2 of 3")
+    viewer.get_by_role("button", name="Later picture").click()
+    expect(viewer).to_contain_text("3 of 3")
+    viewer.get_by_role("button", name="Close").click()
+    expect(viewer).to_be_hidden()
+
+
+def drawn(viewer: Locator) -> int:
+    """A number for what the large picture shows, once it is there."""
+    return int(
+        viewer.locator("img").evaluate(
+            """async (image) => {
+              await image.decode();
+              const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
+              canvas.drawImage(image, 0, 0);
+              const { data } = canvas.getImageData(0, 0, image.naturalWidth, image.naturalHeight);
+              return data.reduce((sum, value, i) => (sum * 31 + value * (i % 97)) % 2147483647, 7);
+            }"""
+        )
+    )
+
+
+def test_10_a_report_opens_in_a_sandbox(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}#files")
+    expect(page.get_by_role("link", name="Open ")).to_have_count(2)
+    with page.expect_popup() as opening:
+        page.get_by_role("link", name=f"Open {FOLDER}/sar_stats_all_tissues.html").click()
+    report = opening.value
+    expect(report.get_by_text("Skin 0.0123 W/kg")).to_be_visible()
+    expect(report.get_by_role("heading")).to_have_text("SAR statistics")
+    assert report.evaluate("origin") == "null", "it is nobody to this server"
+
+
+def test_11_hostile_names_are_shown_as_text(screen: Screen, machine: Machine) -> None:
+    machine.picture(HOSTILE, 10)
+    machine.upload(FOLDER, "sar 'x' & y.json", b"{}")
+    machine.tell("sim_details", count=2, total=2, details=HOSTILE)
+    machine.tell("stage_progress", name=HOSTILE, current=1, total=4)
+    page = screen.open(f"/runs/{machine.run}#screenshots")
+    expect(page.locator(".run-panel")).to_contain_text(f"Case {HOSTILE}")
+    expect(gauge(page, "Stage <script>")).to_contain_text("25 %")
+    page.locator("#screenshots figure", has_text="script").get_by_role("link").click()
+    expect(page.locator(".viewer b")).to_have_text(HOSTILE)
+    expect(page.locator(".viewer")).to_contain_text("1 of 1")
+    page.locator(".tabs").get_by_role("link", name="Files").click()
+    expect(page.get_by_role("link", name=f"Open {FOLDER}/sar 'x' & y.json")).to_be_visible()
+    assert "far-field-700" in page.title()
+    machine.simulate(2)
+
+
+def test_12_stop_and_cancel_say_what_is_lost(screen: Screen, machine: Machine, server: Server) -> None:
+    page = screen.open(f"/runs/{machine.run}")
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Cancel this run?")
+    expect(dialog).to_contain_text("2.0 GPU h are lost; uploaded results stay.")
+    dialog.get_by_role("button", name="Keep running").click()
+    expect(dialog).to_be_hidden()
+    assert server.get(f"/api/runs/{machine.run}")["run"]["directive"] == "continue"
+    page.get_by_role("button", name="Stop", exact=True).click()
+    page.get_by_role("dialog", name="Stop this run?").get_by_role("button", name="Stop this run").click()
+    expect(page.get_by_text("Stop asked", exact=True)).to_be_visible()
+    assert machine.beat().directive == "stop"
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    dialog.get_by_role("button", name="Cancel this run").click()
+    expect(page.get_by_text("Kill asked", exact=True)).to_be_visible()
+    assert machine.beat().directive == "kill"
+
+
+def test_13_an_ended_run_says_why_and_can_be_tried_again(screen: Screen, machine: Machine, server: Server) -> None:
+    first = machine.run
+    page = screen.open(f"/runs/{first}")
+    machine.say("material 'Skin' is missing", level="error")
+    machine.end(exit_code=1, cause="killed")
+    expect(page.locator(".head")).to_contain_text("Cancelled")
+    expect(page.locator("main")).to_contain_text("Nothing follows by itself: a person must act.")
+    expect(gauge(page, "Proven")).to_contain_text("1 of 2")
+    assert share(gauge(page, "Proven").locator(".bar")) == pytest.approx(50, abs=0.5)
+    page.get_by_role("link", name="First error").click()
+    expect(page.locator("#log")).to_contain_text("material 'Skin' is missing")
+    page.get_by_role("button", name="Retry").click()
+    page.get_by_role("dialog", name="Try this assignment again?").get_by_role("button", name="Retry").click()
+    expect(page.locator("main")).to_contain_text("Its work waits for another try.")
+    expect(page.get_by_role("button", name="Retry")).to_have_count(0)
+
+
+def test_14_keys_go_from_one_try_to_the_next(screen: Screen, server: Server) -> None:
+    runs = server.get("/api/runs")
+    first = next(run for run in runs if run["state"] == "cancelled")
+    other = Machine(server, "cloud-a6000")
+    claimed: list[dict[str, Any]] = []
+    while not any(run["assignmentId"] == first["assignmentId"] for run in claimed):
+        other.claim()
+        claimed = [run for run in server.get("/api/runs") if run["id"] == other.run]
+    page = screen.open(f"/runs/{first['id']}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("try 1 of 2")
+    page.keyboard.press("]")
+    page.wait_for_url(f"**/runs/{other.run}")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("try 2 of 2")
+    expect(page.get_by_role("navigation", name="Tries").get_by_role("link")).to_have_text([f"{LEFT} earlier"])
+    page.keyboard.press("]")
+    page.keyboard.press("[")
+    page.wait_for_url(f"**/runs/{first['id']}")
+    other.close()
+
+
+def test_15_everything_reads_without_javascript(browser: Browser, server: Server) -> None:
+    run = next(run for run in server.get("/api/runs") if run["state"] == "cancelled")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{server.url}/runs/{run['id']}")
+    for part in ("evidence", "timings", "screenshots", "files"):
+        expect(page.locator(f"#{part}")).to_be_visible()
+    expect(page.locator("#timings")).to_contain_text("Voxelize")
+    expect(page.locator("#screenshots img")).to_have_count(3)
+    expect(page.get_by_role("button")).to_have_count(0)
+    page.get_by_role("link", name="Samples as a table").click()
+    gpu = page.locator("section", has_text="Load of the machine")
+    assert 100 < gpu.locator("tbody tr").count() <= 200
+    expect(gpu.locator("thead")).to_contain_text("GPU, %")
+    context.close()
+
+
+def test_16_a_live_part_is_light(server: Server) -> None:
+    run = server.get("/api/runs")[-1]["id"]
+    for kind in ("", "/evidence", "/timings", "/screenshots", "/files"):
+        assert len(server.api.get(f"/fragments/runs/{run}{kind}").content) < 60_000
+    answer = server.api.get(f"/fragments/runs/{run}/nothing")
+    assert answer.status_code == 404
