@@ -118,7 +118,7 @@ def test_04_hostile_text_is_text(screen: Screen, server: Server, scene: Scene) -
     shown = page.locator("#log li", has_text=HOSTILE).locator("span")
     expect(shown).to_have_text(f"{HOSTILE}<img src=x onerror=alert(1)>report‹U+202E›gpj.exe")  # noqa: RUF001
     long = page.locator("#log li", has_text="xxxx")
-    expect(long.get_by_role("button")).to_have_text("998000 more characters")
+    expect(long.get_by_role("button")).to_have_text("998\u202f000 more characters")
     assert page.locator("#log img, #log script").count() == 0
     page.reload()
     expect(page.locator("#log li", has_text=HOSTILE).locator("span")).to_contain_text("report‹U+202E›gpj")  # noqa: RUF001
@@ -144,7 +144,7 @@ def test_05_follow_lets_go_and_counts_what_is_new(screen: Screen, server: Server
     at_end = "const box = document.getElementById('log'); box.scrollTop + box.clientHeight >= box.scrollHeight - 4"
     page.evaluate("document.getElementById('log').scrollIntoView({block: 'end'})")
     expect(log.locator("li", has_text="step 1499 of 1500")).to_be_in_viewport()
-    assert log.locator("li").count() == 1000
+    assert log.locator("li").count() < 120, "only what is in view, and some around it"
     assert page.evaluate(at_end)
     follow, fresh = page.get_by_role("button", name="Follow"), page.locator("#log-fresh")
     expect(follow).to_have_attribute("aria-pressed", "true")
@@ -158,10 +158,9 @@ def test_05_follow_lets_go_and_counts_what_is_new(screen: Screen, server: Server
     fresh.click()
     expect(log.locator("li", has_text="and another")).to_be_in_viewport()
     expect(follow).to_have_attribute("aria-pressed", "true")
-    page.get_by_role("button", name="Load earlier").click()
-    expect(log.locator("#L1")).to_be_attached()
-    expect(log.locator("#L500")).to_be_in_viewport()
-    assert log.locator("li").count() <= 2000
+    log.press("Home")
+    expect(log.locator("#L1")).to_be_in_viewport()
+    assert log.locator("li").count() < 120
     expect(follow).to_have_attribute("aria-pressed", "false")
 
 
@@ -246,8 +245,6 @@ def test_10_axe_finds_nothing_and_the_phone_does_not_scroll_sideways(
     for path in addresses(scene):
         page = screen.open(path)
         expect(page.locator("#connection")).to_have_text("Live")
-        # All lines are alike; a thousand of them would only take long.
-        page.evaluate("document.querySelectorAll('#log li:not(:nth-last-child(-n + 30))').forEach((li) => li.remove())")
         assert accessibility_problems(page) == [], path
         page.set_viewport_size({"width": 360, "height": 740})
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
@@ -274,7 +271,7 @@ def test_11_pages_read_without_javascript(browser: Browser, server: Server, scen
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{server.url}/runs/{scene.run}")
-    expect(page.locator("#log li", has_text="and another")).to_have_count(1)
+    expect(page.locator("#log-section li", has_text="and another")).to_have_count(1)
     expect(page.locator("#evidence")).to_contain_text("1 of 2 proven")
     expect(page.get_by_role("button")).to_have_count(0)
     page.goto(server.url)

@@ -3,31 +3,25 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from urllib.parse import quote
 
-import msgspec
 from litestar import Request, Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from sqlalchemy import Connection
 
+from goliat_monitoring.server.pages import run_log
 from goliat_monitoring.server.pages.flags import run_flags
 from goliat_monitoring.server.pages.numbers import plural, span
-from goliat_monitoring.server.pages.render import moment, render
+from goliat_monitoring.server.pages.render import moment
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
-from goliat_monitoring.store.read.log_pieces import Load
-from goliat_monitoring.store.read.logs import LogLine, newest_lines
 from goliat_monitoring.store.read.overview import assignment_state
 from goliat_monitoring.store.read.problems import first_error
 from goliat_monitoring.store.read.runs import RunDetail, RunSummary, Sign, Simulation, get_run, run_summary
 from goliat_monitoring.store.read.studies import CaseView, list_cases
 from goliat_monitoring.wire.clock import SECOND
 
-LINES_SHOWN = 1000
-# Characters of log text in the page itself; what is cut off or left out is a click away.
-LOG_BUDGET = 120_000
-LONGEST_LINE = 2000
 FILES_SHOWN = 1000
 KINDS = {
     "sim_started": "started",
@@ -217,22 +211,6 @@ def files(detail: RunDetail) -> list[File]:
     ]
 
 
-def log(run_id: str, load: Load, connection: Connection) -> Mapping[str, Any]:
-    """The newest lines, for the page as it is first shown."""
-    page = newest_lines(connection, run_id, load, LINES_SHOWN)
-    kept: list[LogLine] = []
-    budget = LOG_BUDGET
-    for line in reversed(page.lines):
-        text = line.text
-        if len(text) > LONGEST_LINE:
-            text = f"{text[:LONGEST_LINE]} … {plural(len(text) - LONGEST_LINE, 'more character')}"
-        budget -= len(text) + 60
-        if budget < 0 and kept:
-            break
-        kept.append(msgspec.structs.replace(line, text=text))
-    return {"run_id": run_id, "lines": kept[::-1], "total": page.total}
-
-
 def one_page(run_id: str) -> Page:
     """One run."""
     return Page(
@@ -241,9 +219,9 @@ def one_page(run_id: str) -> Page:
         template="run.html",
         topics=(f"run:{run_id}",),
         load=partial(load, run_id),
-        stream=(f"log:{run_id}",),
-        scripts=("log.js",),
-        styles=("log.css",),
+        stream=(run_log.topic(run_id),),
+        scripts=run_log.SCRIPTS,
+        styles=run_log.STYLES,
     )
 
 
@@ -254,11 +232,14 @@ def more_page(run_id: str) -> Page:
 
 
 @get("/runs/{run_id:str}")
-async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
-    """One run with its log."""
-    services = request.app.state.services
-    found = await services.db.read(partial(log, run_id, services.storage.read_part))
-    return await whole(request, one_page(run_id), render("log.html", **found), more_page(run_id))
+async def run(
+    request: Request[Any, Any, Any],
+    run_id: FromPath[str],
+    before: Annotated[int | None, QueryParameter(ge=2)] = None,
+) -> Response[str]:
+    """One run with its log. `before`: for who has no script, the lines before that one."""
+    section = await run_log.log_section(request.app.state.services, run_id, before)
+    return await whole(request, one_page(run_id), section, more_page(run_id))
 
 
 @get("/fragments/runs/{run_id:str}")

@@ -43,7 +43,7 @@ class Query:
         find = self._finder
         if self._single:
             return [i for i, line in enumerate(blob.split(b"\n")) if find(line, 0)[0] >= 0]
-        found = []
+        found: list[int] = []
         index = at = 0
         while (hit := find(blob, at)[0]) >= 0:
             index += blob.count(b"\n", at, hit)
@@ -64,7 +64,7 @@ class Query:
         `MOST_SPANS` that are not empty.
         """
         blob = text.encode("utf-8", "surrogatepass")
-        found = []
+        found: list[tuple[int, int]] = []
         at = 0
         while len(found) < MOST_SPANS and at < len(blob):
             start, end = self._finder(blob, at)
