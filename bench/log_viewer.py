@@ -117,7 +117,7 @@ def _first(browser: Browser, address: str, times: int) -> tuple[float, list[floa
     for _ in range(times + 1):
         page = context.new_page()
         page.goto(address)
-        page.wait_for_function("window.painted")
+        page.wait_for_function("() => window.painted")
         found.append(float(page.evaluate("window.painted")))
         page.close()
     context.close()

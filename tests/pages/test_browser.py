@@ -111,8 +111,8 @@ def test_03_a_new_log_line_appears_on_the_open_run_page(screen: Screen, server: 
 
 
 def test_04_hostile_text_is_text(screen: Screen, server: Server, scene: Scene) -> None:
+    screen.context.add_init_script("window.alert = () => { window.pwned = true; }")
     page = screen.open(f"/runs/{scene.run}")
-    page.evaluate("window.alert = () => { window.pwned = true; }")
     bad = f"{HOSTILE}<img src=x onerror=alert(1)>{REVERSED}"
     server.log(MACHINE, 1, bad, "x" * 1_000_000, level="warning")
     shown = page.locator("#log li", has_text=HOSTILE).locator("span")
@@ -120,6 +120,7 @@ def test_04_hostile_text_is_text(screen: Screen, server: Server, scene: Scene) -
     long = page.locator("#log li", has_text="xxxx")
     expect(long.get_by_role("button")).to_have_text("998\u202f000 more characters")
     assert page.locator("#log img, #log script").count() == 0
+    assert page.evaluate("window.pwned") is None
     page.reload()
     expect(page.locator("#log li", has_text=HOSTILE).locator("span")).to_contain_text("report‹U+202E›gpj")  # noqa: RUF001
     expect(page.locator(".crumbs")).to_contain_text(HOSTILE)

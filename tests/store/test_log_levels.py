@@ -85,7 +85,9 @@ def test_a_search_out_of_time_goes_on_where_it_ended(house: House, monkeypatch: 
     assert whole.total == names.count("error")
     ticks = iter(range(1000))
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
-    total, numbers, at, parts = 0, [], 1, 0
+    total, parts = 0, 0
+    numbers: list[int] = []
+    at: int | None = 1
     while at is not None:
         deadline = next(ticks) + 2
         found = house.database.read_now(

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+from goliat_monitoring.server.pages.assets import STATIC
 from goliat_monitoring.server.pages.numbers import plural
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.services import Services
@@ -34,6 +35,7 @@ LEVELS = (
 # What a page with a log needs beside its own scripts and styles.
 SCRIPTS = ("log.js",)
 STYLES = ("log.css",)
+MODULES = tuple(sorted(path.name for path in (STATIC / "log").glob("*.js")))
 
 
 def topic(run_id: str) -> str:
@@ -47,7 +49,7 @@ async def log_section(services: Services, run_id: str, before: int | None = None
     Raises `Refused` 404.
     """
     found = await services.db.read(partial(lines_shown, run_id, services.storage.read_part, before))
-    return render("log.html", run_id=run_id, levels=LEVELS, **found)
+    return render("log.html", run_id=run_id, levels=LEVELS, modules=MODULES, **found)
 
 
 def lines_shown(run_id: str, load: Load, before: int | None, connection: Connection) -> Mapping[str, Any]:

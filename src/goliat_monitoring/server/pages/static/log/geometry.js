@@ -12,6 +12,8 @@ export class Geometry {
     this.total = 0;
     this.view = 0;
     this.wrap = false;
+    // Pixels of the whole list on the scrollbar, as they were last told to it.
+    this.length = 0;
     this.forget();
   }
 
@@ -39,9 +41,9 @@ export class Geometry {
     this.sum -= gone;
   }
 
-  // Pixels of the whole list on the scrollbar.
-  get length() {
-    return Math.min(Math.ceil(this.total * (this.wrap ? this.average : this.line)), LONGEST);
+  fit() {
+    this.length = Math.min(Math.ceil(this.total * (this.wrap ? this.average : this.line)), LONGEST);
+    return this.length;
   }
 
   get most() {

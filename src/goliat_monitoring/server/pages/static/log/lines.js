@@ -54,7 +54,6 @@ export class Lines {
   mark(query) {
     this.query = query;
     for (const page of this.pages.values()) page.stale = 0;
-    this.turn += 1;
     this.flying.clear();
     this.changed();
   }
@@ -103,14 +102,15 @@ export class Lines {
   }
 
   async load(no) {
-    const { turn, flying } = this;
+    const { turn, query, flying } = this;
+    const passed = () => turn !== this.turn || query !== this.query;
     flying.add(no);
     let late = 0;
     try {
       // An answer ends early where lines are very long.
       const from = this.missing(no) ?? 0;
       const answer = await this.ask(this.asked({ skip: no * PAGE + from, limit: PAGE - from }));
-      if (turn !== this.turn) return;
+      if (passed()) return;
       this.total = Math.max(this.total, answer.total);
       this.put(answer);
       const page = this.pages.get(no);
@@ -120,13 +120,14 @@ export class Lines {
       }
       this.failed("");
     } catch (problem) {
-      if (turn !== this.turn) return;
+      if (passed()) return;
       late = AGAIN;
       this.failed(`The log could not be read: ${problem.message}`);
     }
     setTimeout(() => {
+      if (passed()) return;
       flying.delete(no);
-      if (turn === this.turn) this.changed();
+      this.changed();
     }, late);
   }
 
@@ -154,7 +155,7 @@ export class Lines {
     const { turn } = this;
     const answer = await this.ask(this.asked({ tail: true, limit }));
     // Something else is to be shown by now.
-    if (turn !== this.turn) return this.news(limit);
+    if (turn !== this.turn) return undefined;
     const { lines } = answer;
     // More wait for their number than were asked for.
     if (lines.length === limit && lines[0].n === null && limit < 10_000) return this.news(10_000);

@@ -80,10 +80,12 @@ export class List {
     this.top = top;
     const most = box.scrollHeight - box.clientHeight;
     const pixels = !geometry.exact && Math.abs(by) <= NEAR * geometry.view;
-    if (top >= most - 1) this.place = geometry.end();
-    else if (top <= 0) this.place = { row: 0, offset: 0 };
-    else this.place = geometry.within(pixels ? geometry.move(this.place, by) : geometry.at(top));
-    this.draw();
+    if (top >= most - 1) this.toEnd();
+    else {
+      if (top <= 0) this.place = { row: 0, offset: 0 };
+      else this.place = geometry.within(pixels ? geometry.move(this.place, by) : geometry.at(top));
+      this.draw();
+    }
     this.settleSoon();
     this.moved(by);
   }
@@ -147,7 +149,7 @@ export class List {
   }
 
   stretch() {
-    const length = `${this.geometry.length}px`;
+    const length = `${this.geometry.fit()}px`;
     if (this.rows.style.height !== length) this.rows.style.height = length;
   }
 

@@ -6,22 +6,15 @@ const PROBLEMS = "warning,error,fatal";
 const ERRORS = "error,fatal";
 // Lines in one copy.
 const MOST_COPIED = 10_000;
-const remembered = {
-  get(key) {
-    try {
-      return localStorage.getItem(key);
-    } catch {
-      return null; // storage may be barred
-    }
-  },
-  set(key, value) {
-    try {
-      localStorage.setItem(key, value);
-    } catch {
-      // then it lasts for this page only
-    }
-  },
-};
+
+// Reads a choice of this viewer, or writes it. Storage may be barred: then it lasts for this page only.
+function kept(key, value) {
+  try {
+    return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value);
+  } catch {
+    return null;
+  }
+}
 
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
@@ -47,7 +40,9 @@ export function tools(viewer) {
   const chosen = () => boxes.filter((one) => one.checked).map((one) => one.value).join(",");
   function types(levels) {
     for (const one of boxes) one.checked = levels.split(",").includes(one.value);
-    if (levels !== lines.levels) tried(viewer.types(levels).then(() => viewer.newest()));
+    if (levels === lines.levels) return;
+    viewer.follow();
+    tried(viewer.types(levels));
   }
   section.addEventListener("types", () => {
     const names = lines.levels ? lines.levels.split(",") : [];
@@ -131,7 +126,7 @@ export function tools(viewer) {
     newest: () => viewer.newest(),
     wrap: () => {
       wrap(!box.classList.contains("wrap"));
-      remembered.set("log-wrap", box.classList.contains("wrap") ? "on" : "off");
+      kept("log-wrap", box.classList.contains("wrap") ? "on" : "off");
     },
     problems: () => types(PROBLEMS),
     all: () => types(""),
@@ -157,7 +152,7 @@ export function tools(viewer) {
     viewer.redraw();
   }
   time.addEventListener("change", () => {
-    remembered.set("log-time", time.value);
+    kept("log-time", time.value);
     tried(show(time.value));
   });
 
@@ -193,7 +188,7 @@ export function tools(viewer) {
   });
 
   const narrow = matchMedia("(max-width: 599px)").matches;
-  if ((remembered.get("log-wrap") ?? (narrow ? "on" : "off")) === "on") wrap(true);
-  const kind = remembered.get("log-time");
+  if ((kept("log-wrap") ?? (narrow ? "on" : "off")) === "on") wrap(true);
+  const kind = kept("log-time");
   if (["date", "start"].includes(kind)) tried(show(kind));
 }
