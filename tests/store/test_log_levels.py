@@ -91,7 +91,7 @@ def test_a_search_out_of_time_goes_on_where_it_ended(house: House, monkeypatch: 
     while at is not None:
         deadline = next(ticks) + 2
         found = house.database.read_now(
-            lambda c: search_log(c, run_id, loader(stored), Query("error"), deadline, first=at)  # noqa: B023
+            lambda c: search_log(c, run_id, loader(stored), Query("error"), deadline, first=at or 1)  # noqa: B023
         )
         total, numbers, parts = total + found.total, numbers + found.numbers, parts + 1
         assert found.complete == (found.next_line is None)

@@ -4,8 +4,10 @@ import { Geometry } from "./geometry.js";
 const AROUND = 12;
 // While text is selected its rows stay, up to so many.
 const SELECTED = 1500;
-// Movements up to so many views are taken as pixels where the scrollbar tells shares.
+// Where the scrollbar tells shares, movements by wheel, key or finger of up to so many views are taken as pixels, and
+// so are those that follow at once, as a finger's do.
 const NEAR = 2;
+const PUSH = 400;
 const IDLE = 150;
 
 export class List {
@@ -21,10 +23,15 @@ export class List {
     this.nodes = new Map();
     this.place = { row: 0, offset: 0 };
     this.top = 0;
+    this.pushed = -PUSH;
     this.wide = 0;
     this.geometry = new Geometry(this.lineHeight());
     this.geometry.view = box.clientHeight;
     box.addEventListener("scroll", () => this.scrolled());
+    for (const kind of ["wheel", "touchmove", "keydown"]) {
+      box.addEventListener(kind, () => (this.pushed = performance.now()), { passive: true });
+    }
+    box.addEventListener("keydown", (event) => this.jump(event));
     this.width = box.clientWidth;
     new ResizeObserver(() => this.resized()).observe(box);
   }
@@ -78,16 +85,29 @@ export class List {
     // What this list did itself.
     if (Math.abs(by) < 1) return;
     this.top = top;
-    const most = box.scrollHeight - box.clientHeight;
-    const pixels = !geometry.exact && Math.abs(by) <= NEAR * geometry.view;
-    if (top >= most - 1) this.toEnd();
+    const now = performance.now();
+    const pixels = !geometry.exact && Math.abs(by) <= NEAR * geometry.view && now - this.pushed < PUSH;
+    if (pixels) this.pushed = now;
+    const place = geometry.within(pixels ? geometry.move(this.place, by) : geometry.at(top));
+    const last = top >= box.scrollHeight - box.clientHeight - 1;
+    // The scrollbar may reach its end before the list does: it is put right then and there.
+    if (pixels && (top <= 0 || last)) this.show(place);
+    else if (last) this.toEnd();
     else {
-      if (top <= 0) this.place = { row: 0, offset: 0 };
-      else this.place = geometry.within(pixels ? geometry.move(this.place, by) : geometry.at(top));
+      this.place = place;
       this.draw();
     }
     this.settleSoon();
     this.moved(by);
+  }
+
+  jump(event) {
+    if (event.target !== this.box || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+    if (event.key === "Home") this.show({ row: 0, offset: 0 });
+    else if (event.key === "End") this.toEnd();
+    else return;
+    event.preventDefault();
+    this.moved(event.key === "Home" ? -1 : 1);
   }
 
   // Rows came or changed: what is read stays where it is, also while it is being scrolled.
