@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import agents, claims, fleet_list, growth, ingest, latency, live, log_store, pages, soak
+from bench import agents, claims, fleet_list, growth, ingest, latency, live, log_store, log_viewer, pages, soak
 from bench.machine import commit, facts
 from bench.options import Options, on_disk
 from bench.processes import Others
@@ -30,6 +30,7 @@ MEASUREMENTS: dict[str, Callable[[Options], list[Row]]] = {
     "long-run": growth.long_run,
     "big-database": growth.big_database,
     "log-store": log_store.log_store,
+    "log-viewer": log_viewer.log_viewer,
     "live": live.live,
     "workers": fleet_list.workers,
     "pages": pages.pages,

@@ -41,7 +41,7 @@ def log_store(options: Options) -> list[Row]:
                 options.say(f"  run {number + 1} of {RUNS} has its {whole(each)} lines")
         seeded = time.monotonic() - began
         with product(data):
-            settled = _settle(data)
+            settled = settle(data)
         room = _room(data) - _room(folder / "empty")
         run_id = seats[RUNS // 2].run_id
         rows = [_disk_row(room, RUNS * each, seeded, settled)]
@@ -51,7 +51,7 @@ def log_store(options: Options) -> list[Row]:
     return rows
 
 
-def _settle(data: Path) -> float:
+def settle(data: Path) -> float:
     """Wait until the server leaves the files alone. Returns the seconds until the last change."""
     began = changed = time.monotonic()
     last = _state(data)

@@ -1,6 +1,6 @@
 """Open pages of runs, as browsers keep them: one event stream each, and what the page fetches when an event says so.
 
-The log's new lines are fetched after each `log` event, the two live parts of the page at most once a second.
+The log's newest lines are fetched after each `log` event, the two live parts of the page at most once a second.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from bench.http import Connection
 
 # Set by the sender just before it sends.
 SENT_AT = re.compile(r"@(\d{16})$")
-CHUNK = 1000
+NEWEST = 200
 PACE_S = 1.0
 
 
@@ -67,23 +67,20 @@ class Viewer:
             await self._fetch(counting=True)
 
     async def _fetch(self, *, counting: bool) -> None:
-        """New lines until there are none."""
-        while True:
-            path = f"/api/runs/{self._run_id}/log?after={self._last}&limit={CHUNK}"
-            status, body = await self._log.call("GET", path)
-            if status != 200:
-                raise ConnectionError(f"{path} was answered {status}")
-            now = time.time()
-            found = msgspec.json.decode(body, type=_Page).lines
-            for line in found:
-                if line.n is None:
-                    continue
-                self._last = max(self._last, line.n)
-                sent = SENT_AT.search(line.text)
-                if counting and sent is not None:
-                    self.delays.append(now - int(sent[1]) / 1e6)
-            if len(found) < CHUNK:
-                return
+        """The newest lines, as the log viewer asks for them."""
+        path = f"/api/runs/{self._run_id}/log?tail=true&limit={NEWEST}&raw=true&clip=2000&count=true"
+        status, body = await self._log.call("GET", path)
+        if status != 200:
+            raise ConnectionError(f"{path} was answered {status}")
+        now = time.time()
+        last = self._last
+        for line in msgspec.json.decode(body, type=_Page).lines:
+            if line.n is None or line.n <= last:
+                continue
+            self._last = line.n
+            sent = SENT_AT.search(line.text)
+            if counting and sent is not None:
+                self.delays.append(now - int(sent[1]) / 1e6)
 
     async def _draw(self) -> None:
         while True:

@@ -62,6 +62,41 @@ def test_stretches_of_a_log(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_a_viewer_asks_by_index_and_gets_long_lines_clipped(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        agent, run_id = await start(app)
+        with small_chunks():
+            offset = 0
+            for i in range(30):
+                level = "error" if i % 3 == 1 else "info"
+                offset = await say(agent, offset, f"line {'x' * i} of \U0001f600 needle", level=level)
+            await Sealer(app.services).look()
+        await say(agent, offset, "a" * 99 + "\x1b[31m" + "b" * 1000 + "\x1b[0m")
+        log = f"/api/runs/{run_id}/log"
+        page = await app.get(log, params={"skip": 4, "limit": 2, "level": "error,fatal", "count": True})
+        assert [line["n"] for line in page["lines"]] == [14, 17]
+        assert (page["matching"], page["index"], page["total"]) == (10, 4, 31)
+        page = await app.get(log, params={"after": 13, "limit": 1, "level": "error", "count": True})
+        assert (page["lines"][0]["n"], page["index"]) == (14, 4)
+        (long,) = (await app.get(log, params={"tail": True, "limit": 1, "raw": True, "clip": 101}))["lines"]
+        assert (long["text"], long["cut"]) == ("a" * 99, 1000), "no escape is cut through"
+        (long,) = (await app.get(log, params={"tail": True, "limit": 1, "raw": True, "clip": 110}))["lines"]
+        assert (long["text"], long["cut"]) == ("a" * 99 + "\x1b[31m" + "b" * 6, 994)
+        page = await app.get(log, params={"limit": 2, "q": "NEEDLE"})
+        assert [line["marks"] for line in page["lines"]] == [[[12, 18]], [[13, 19]]]
+        assert "matching" not in page
+        levels = await app.get(f"{log}/levels", params={"parts": 3})
+        assert levels["levels"] == {"default": 1, "error": 10, "info": 20}
+        assert [it["lines"] for it in levels["parts"]] == [11, 11, 9]
+        assert levels["parts"][1] == {"firstLine": 12, "lines": 11, "levels": {"error": 3, "info": 8}}
+        back = await app.get(f"{log}/search/back", params={"q": "needle", "before": 4})
+        assert back == {"numbers": [1, 2, 3], "before": None}
+        on = await app.get(f"{log}/search", params={"q": "needle", "from": 29})
+        assert (on["total"], on["numbers"], on["next"]) == (2, [29, 30], None)
+
+    with_app(test)
+
+
 def test_a_repeated_line_says_how_often_and_when_last(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)
@@ -118,6 +153,11 @@ def test_search_and_problems(with_app: WithApp) -> None:
         ("runs/none/log.txt?follow=true", 404),
         ("runs/none/log?level=loud", 400),
         ("runs/none/log?before=0", 400),
+        ("runs/none/log?skip=3&tail=true", 400),
+        ("runs/none/log?q=(&regex=true", 400),
+        ("runs/none/log?skip=3", 404),
+        ("runs/none/log/levels", 404),
+        ("runs/none/log/search/back?q=a&before=4", 404),
         ("runs/none/log/search", 400),
         ("runs/none/log/search?q=", 400),
         ("runs/none/log.txt?after=3", 400),

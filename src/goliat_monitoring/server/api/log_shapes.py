@@ -1,18 +1,31 @@
-"""JSON of logs: lines, stretches of lines, what a search found, problems."""
+"""JSON of logs: lines, stretches of lines, where the levels lie, what a search found, problems."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import msgspec
 
-from goliat_monitoring.store.read.log_search import Found, FoundInStudy
+from goliat_monitoring.store.log.search import Query
+from goliat_monitoring.store.read.log_levels import Counted, Part
+from goliat_monitoring.store.read.log_search import Earlier, Found, FoundInStudy
 from goliat_monitoring.store.read.logs import LogLine, LogPage
 from goliat_monitoring.store.read.problems import Problems
 from goliat_monitoring.wire.clock import iso
+from goliat_monitoring.wire.lines import ANSI, plain
+
+# Characters of one answer in which matches are pointed out: about a second of work for the worst pattern.
+MARKED = 256 * 1024
+# No terminal escape that means a colour is longer.
+LONGEST_ESCAPE = 64
 
 
 class LineJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True):
     """A log line. `n` is null while it waits for lines that raced with it. `time`: the sender's clock.
 
     Of a line that came several times in a row: `count`, when it came last, its text then if that differs, and where
-    several lines repeat together how many (`period`) and which of them this is (`position`, from 0).
+    several lines repeat together how many (`period`) and which of them this is (`position`, from 0). Where asked for:
+    `cut`, how many characters of a long text were left out, and `marks`, where the text without its terminal escapes
+    matches, as [first, one after the last] in UTF-16 units.
     """
 
     n: int | None
@@ -27,19 +40,94 @@ class LineJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
     last_text: str | None = None
     period: int = 1
     position: int = 0
+    cut: int = 0
+    marks: list[tuple[int, int]] = []
 
 
 class LogAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """`total`: all lines of the log. `more`: the answer ended early; ask on from its last line, or before its first."""
+    """`total`: all lines of the log. `more`: the answer ended early; ask on from its last line, or before its first.
+
+    With `count`: `matching`, how many numbered lines of the asked levels there are, and `index`, how many of them come
+    before the first of `lines`.
+    """
 
     lines: list[LineJson]
     total: int
     more: bool
+    matching: int | msgspec.UnsetType = msgspec.UNSET
+    index: int | msgspec.UnsetType = msgspec.UNSET
 
 
-def log_answer(page: LogPage) -> LogAnswer:
+class PartJson(msgspec.Struct, rename="camel", kw_only=True):
+    """`lines` lines from number `firstLine` on; how many of each level."""
+
+    first_line: int
+    lines: int
+    levels: dict[str, int]
+
+
+class LevelsAnswer(msgspec.Struct, rename="camel", kw_only=True):
+    """All numbered lines, in order, in parts. `levels`: how many there are of each level in all."""
+
+    levels: dict[str, int]
+    parts: list[PartJson]
+
+
+class Wish(NamedTuple):
+    """How lines are to be shown: `clip`, the most characters of a text; `query`, what to point out in it."""
+
+    clip: int | None = None
+    query: Query | None = None
+
+
+def log_answer(page: LogPage, wish: Wish = Wish()) -> LogAnswer:  # noqa: B008 - it cannot change
     """A stretch of a log."""
-    return LogAnswer(lines=[line_json(line) for line in page.lines], total=page.total, more=page.more)
+    lines = [line_json(_clipped(line, wish.clip)) for line in page.lines]
+    for shown, line in zip(lines, page.lines, strict=True):
+        if len(shown.text) < len(line.text):
+            shown.cut = len(plain(line.text[len(shown.text) :]))
+    if wish.query is not None:
+        left = MARKED
+        for shown in lines:
+            left -= len(shown.text)
+            if left > 0:
+                shown.marks = wish.query.spans(plain(shown.text))
+    return LogAnswer(lines=lines, total=page.total, more=page.more)
+
+
+def counted_answer(found: Counted, wish: Wish) -> LogAnswer:
+    """A stretch of a log and its place."""
+    answer = log_answer(found.page, wish)
+    answer.matching, answer.index = found.matching, found.index
+    return answer
+
+
+def levels_answer(parts: Iterable[Part]) -> LevelsAnswer:
+    """Where the levels lie."""
+    found = [PartJson(first_line=it.first_line, lines=it.lines, levels=it.levels) for it in parts]
+    names = sorted({name for it in found for name in it.levels})
+    return LevelsAnswer(levels={name: sum(it.levels.get(name, 0) for it in found) for name in names}, parts=found)
+
+
+def _clipped(line: LogLine, most: int | None) -> LogLine:
+    if most is None:
+        return line
+    repeat = line.repeat
+    if repeat is not None and repeat.last_text is not None and len(repeat.last_text) > most:
+        repeat = msgspec.structs.replace(repeat, last_text=_head(repeat.last_text, most))
+    elif len(line.text) <= most:
+        return line
+    return msgspec.structs.replace(line, text=_head(line.text, most), repeat=repeat)
+
+
+def _head(text: str, most: int) -> str:
+    """The first `most` characters, fewer where they would end inside a terminal escape."""
+    start = text.rfind("\x1b", max(most - LONGEST_ESCAPE, 0), most)
+    if start >= 0:
+        escape = ANSI.match(text, start, start + LONGEST_ESCAPE)
+        if escape is not None and escape.end() > most:
+            return text[:start]
+    return text[:most]
 
 
 def line_json(line: LogLine) -> LineJson:
@@ -62,9 +150,10 @@ def line_json(line: LogLine) -> LineJson:
 
 
 class FoundAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """`total`: matching lines of the whole log. `numbers`: those after the asked number, at most 10,000, of which the
-    first is match `skipped + 1` of `total`; `lines`: the first of them. `searched`: lines looked at, of `ofLines`.
-    `complete`: all of them. If not, the time was over and there may be more matches than `total`.
+    """`total`: matching lines of the log, or from line `from` on. `numbers`: those after the asked number, at most
+    10,000, of which the first is match `skipped + 1` of `total`; `lines`: the first of them. `searched`: the last line
+    looked at, of `ofLines`. `complete`: nothing is left. If not, the time was over, and `next` is the line to go on
+    with, as `from`.
     """
 
     total: int
@@ -74,6 +163,14 @@ class FoundAnswer(msgspec.Struct, rename="camel", kw_only=True):
     searched: int
     of_lines: int
     complete: bool
+    next: int | None
+
+
+class EarlierAnswer(msgspec.Struct, rename="camel", kw_only=True):
+    """The last matching lines before a line, in order. `before`: what to go on with; null at the beginning."""
+
+    numbers: list[int]
+    before: int | None
 
 
 class FoundRunJson(msgspec.Struct, rename="camel", kw_only=True):
@@ -131,7 +228,13 @@ def found_answer(found: Found) -> FoundAnswer:
         searched=found.searched,
         of_lines=found.of_lines,
         complete=found.complete,
+        next=found.next_line,
     )
+
+
+def earlier_answer(found: Earlier) -> EarlierAnswer:
+    """What a search backwards found."""
+    return EarlierAnswer(numbers=found.numbers, before=found.before)
 
 
 def found_study_answer(found: FoundInStudy) -> FoundStudyAnswer:

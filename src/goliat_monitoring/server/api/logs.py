@@ -1,4 +1,4 @@
-"""The log of a run: stretches of it, searches, its problems, and the whole of it as a file or as it comes."""
+"""The log of a run: stretches of it, searches, levels, problems, and the whole of it as a file or as it comes."""
 
 import asyncio
 import time
@@ -8,14 +8,21 @@ from typing import Annotated, TypeVar
 from litestar import get
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
+from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.log_shapes import (
+    EarlierAnswer,
     FoundAnswer,
     FoundStudyAnswer,
+    LevelsAnswer,
     LogAnswer,
     ProblemsAnswer,
+    Wish,
+    counted_answer,
+    earlier_answer,
     found_answer,
     found_study_answer,
+    levels_answer,
     log_answer,
     problems_answer,
 )
@@ -25,7 +32,8 @@ from goliat_monitoring.server.log_text import following, log_text, zipped
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.database import Unit
 from goliat_monitoring.store.log.search import Query
-from goliat_monitoring.store.read.log_search import search_log, search_study
+from goliat_monitoring.store.read.log_levels import list_parts, read_counted
+from goliat_monitoring.store.read.log_search import search_back, search_log, search_study
 from goliat_monitoring.store.read.logs import NEWEST, NO_LEVELS, read_log
 from goliat_monitoring.store.read.problems import first_error, list_problems
 from goliat_monitoring.wire.errors import Refused
@@ -49,18 +57,48 @@ async def run_log(
     tail: FromQuery[bool] = False,
     level: FromQuery[str] = "",
     raw: FromQuery[bool] = False,
+    skip: Annotated[int | None, QueryParameter(ge=0)] = None,
+    count: FromQuery[bool] = False,
+    clip: Annotated[int | None, QueryParameter(ge=1)] = None,
+    q: FromQuery[str] = "",
+    regex: FromQuery[bool] = False,
+    case: FromQuery[bool] = False,
 ) -> LogAnswer:
     """Lines after number `after`, in order. The newest ones of a bare client wait some seconds for their number: `n`
     is null. With `before` the last ones before that number, with `tail` the last of all. `level`: only lines of these
     levels, separated by commas. `raw` keeps terminal escapes.
+
+    `skip` passes over so many lines of these levels, in place of `after`. `count`: say how many there are, and how many
+    come before. `clip`: at most so many characters of each text. `q`, as in a search: say where the lines match.
     """
     levels, load = levels_of(level), services.storage.read_part
-    page = await services.db.read(
-        lambda c: read_log(
-            c, run_id, load, after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw
-        )
-    )
-    return log_answer(page)
+    wish = Wish(clip, Query(q, regex=regex, ignore_case=not case) if q else None)
+    if skip is not None and (after or before is not None or tail):
+        raise Refused(400, "where to begin is told twice", "use `skip` without `after`, `before` and `tail`")
+
+    def unit(connection: Connection) -> LogAnswer:
+        if skip is None and not count:
+            page = read_log(
+                connection, run_id, load,
+                after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw,
+            )  # fmt: skip
+            return log_answer(page, wish)
+        counted = read_counted(
+            connection, run_id, load,
+            skip=skip, after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw,
+        )  # fmt: skip
+        return counted_answer(counted, wish)
+
+    return await services.db.read(unit)
+
+
+@get("/api/runs/{run_id:str}/log/levels", tags=["Logs"])
+async def run_log_levels(
+    services: Given, run_id: FromPath[str], parts: Annotated[int, QueryParameter(ge=1, le=1000)] = 300
+) -> LevelsAnswer:
+    """How many lines of each level the log holds, in about `parts` parts of it: where its warnings and errors are."""
+    load = services.storage.read_part
+    return await services.db.read(lambda c: levels_answer(list_parts(c, run_id, load, parts)))
 
 
 @get("/api/runs/{run_id:str}/log/search", tags=["Logs"])
@@ -70,19 +108,38 @@ async def run_log_search(
     q: FromQuery[str],
     regex: FromQuery[bool] = False,
     case: FromQuery[bool] = False,
+    first: Annotated[int, QueryParameter(name="from", ge=1)] = 1,
     after: After = 0,
     limit: Annotated[int, QueryParameter(ge=0, le=MOST_LINES)] = 100,
     raw: FromQuery[bool] = False,
 ) -> FoundAnswer:
     """Lines that hold the text `q`; with `regex` that match it (RE2), with `case` only in this case. The numbers of
-    matching lines after `after`, and the first `limit` of them as lines.
+    matching lines after `after`, and the first `limit` of them as lines. `from`: look only at this line and what
+    follows; a search whose time was over says where to go on.
     """
     query, load = Query(q, regex=regex, ignore_case=not case), services.storage.read_part
     found = await _in_turn(
         services,
-        lambda c: search_log(c, run_id, load, query, time.monotonic() + SEARCH_S, after=after, limit=limit, raw=raw),
+        lambda c: search_log(
+            c, run_id, load, query, time.monotonic() + SEARCH_S, first=first, after=after, limit=limit, raw=raw
+        ),
     )
     return found_answer(found)
+
+
+@get("/api/runs/{run_id:str}/log/search/back", tags=["Logs"])
+async def run_log_search_back(
+    services: Given,
+    run_id: FromPath[str],
+    q: FromQuery[str],
+    before: Annotated[int, QueryParameter(ge=1)],
+    regex: FromQuery[bool] = False,
+    case: FromQuery[bool] = False,
+) -> EarlierAnswer:
+    """The numbers of the last matching lines before line `before`, some 10,000: looks backwards from there."""
+    query, load = Query(q, regex=regex, ignore_case=not case), services.storage.read_part
+    found = await _in_turn(services, lambda c: search_back(c, run_id, load, query, time.monotonic() + SEARCH_S, before))
+    return earlier_answer(found)
 
 
 @get("/api/super-studies/{study_id:str}/log/search", tags=["Logs"])

@@ -2,23 +2,21 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
 from litestar import Request, Response, get
-from litestar.params import FromPath
+from litestar.params import FromPath, QueryParameter
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.server.pages import run_log
 from goliat_monitoring.server.pages.flags import ADVICE, run_flags
-from goliat_monitoring.server.pages.numbers import plural, span
+from goliat_monitoring.server.pages.numbers import span
 from goliat_monitoring.server.pages.render import moment, render
 from goliat_monitoring.server.pages.run_panel import panel
 from goliat_monitoring.server.pages.run_parts import LOADERS, run_part
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
-from goliat_monitoring.store.read.log_pieces import Load
-from goliat_monitoring.store.read.logs import LogLine, newest_lines
 from goliat_monitoring.store.read.neighbours import neighbours
 from goliat_monitoring.store.read.overview import assignment_state
 from goliat_monitoring.store.read.problems import first_error
@@ -27,10 +25,6 @@ from goliat_monitoring.store.read.samples import Kind, read_samples
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
-LINES_SHOWN = 1000
-# Characters of log text in the page itself; what is cut off or left out is a click away.
-LOG_BUDGET = 120_000
-LONGEST_LINE = 2000
 # Rows of the table that stands for the plots where no script runs.
 POINTS_SHOWN = 200
 TABS = (
@@ -124,22 +118,6 @@ def facts(run: RunSummary) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in found if value]
 
 
-def log(run_id: str, load: Load, connection: Connection) -> Mapping[str, Any]:
-    """The newest lines, for the page as it is first shown."""
-    page = newest_lines(connection, run_id, load, LINES_SHOWN)
-    kept: list[LogLine] = []
-    budget = LOG_BUDGET
-    for line in reversed(page.lines):
-        text = line.text
-        if len(text) > LONGEST_LINE:
-            text = f"{text[:LONGEST_LINE]} … {plural(len(text) - LONGEST_LINE, 'more character')}"
-        budget -= len(text) + 60
-        if budget < 0 and kept:
-            break
-        kept.append(msgspec.structs.replace(line, text=text))
-    return {"run_id": run_id, "lines": kept[::-1], "total": page.total}
-
-
 def load_samples(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """The samples of a run as tables. Raises `Refused` 404."""
     del now
@@ -161,22 +139,26 @@ def one_page(run: RunSummary, future: Outlook) -> Page:
         template="run.html",
         topics=(f"run:{run.id}", *study),
         load=partial(load, run.id, future),
-        stream=(f"log:{run.id}",),
-        scripts=("log.js", "tabs.js", "charts.js", "shots.js", "run.js"),
-        styles=("log.css", "run.css", *CHART_STYLES),
+        stream=(run_log.topic(run.id),),
+        scripts=(*run_log.SCRIPTS, "tabs.js", "charts.js", "shots.js", "run.js"),
+        styles=(*run_log.STYLES, "run.css", *CHART_STYLES),
     )
 
 
 @get("/runs/{run_id:str}")
-async def run(request: Request[Any, Any, Any], run_id: FromPath[str]) -> Response[str]:
-    """One run with its log."""
+async def run(
+    request: Request[Any, Any, Any],
+    run_id: FromPath[str],
+    before: Annotated[int | None, QueryParameter(ge=2)] = None,
+) -> Response[str]:
+    """One run with its log. `before`: for who has no script, the lines before that one."""
     services = request.app.state.services
-    found = await services.db.read(partial(log, run_id, services.storage.read_part))
+    section = await run_log.log_section(services, run_id, before)
     summary = await services.db.read(lambda c: run_summary(c, run_id))
     return await whole(
         request,
         one_page(summary, await services.outlook()),
-        render("log.html", **found),
+        section,
         render("tabs.html", tabs=TABS, label="About this run"),
         run_part(run_id, "evidence"),
         run_part(run_id, "timings"),

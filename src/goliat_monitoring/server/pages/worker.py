@@ -6,15 +6,17 @@ from typing import Any
 
 from litestar import Request, Response, get
 from litestar.params import FromPath
+from markupsafe import Markup
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.server.pages import run_log
 from goliat_monitoring.server.pages.flags import advice, worker_flags
 from goliat_monitoring.server.pages.numbers import size, span, whole_percent
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.run_panel import panel
 from goliat_monitoring.server.pages.run_parts import run_part
-from goliat_monitoring.server.pages.runs import CHART_STYLES, log
+from goliat_monitoring.server.pages.runs import CHART_STYLES
 from goliat_monitoring.server.pages.show import Page, Part, fragment, whole
 from goliat_monitoring.server.pages.words import Sign, run_sign
 from goliat_monitoring.server.pages.workers import shown
@@ -133,9 +135,9 @@ def one_page(worker_id: str, future: Outlook, run_id: str | None = None) -> Page
         template="worker.html",
         topics=(f"worker:{worker_id}",),
         load=partial(load_one, worker_id, future),
-        stream=(f"run:{run_id}", f"log:{run_id}") if run_id is not None else (),
-        scripts=scripts if run_id is None else ("log.js", *scripts, "charts.js", "shots.js"),
-        styles=("run.css",) if run_id is None else ("log.css", "run.css", *CHART_STYLES),
+        stream=(f"run:{run_id}", run_log.topic(run_id)) if run_id is not None else (),
+        scripts=scripts if run_id is None else (*run_log.SCRIPTS, *scripts, "charts.js", "shots.js"),
+        styles=("run.css",) if run_id is None else (*run_log.STYLES, "run.css", *CHART_STYLES),
     )
 
 
@@ -151,12 +153,12 @@ async def worker(request: Request[Any, Any, Any], worker_id: FromPath[str]) -> R
     if view.run is None:
         return await whole(request, one_page(view.id, future), _tabs(tabs), *parts)
     run = view.run
-    lines = await services.db.read(partial(log, run.id, services.storage.read_part))
+    log = Markup(await run_log.log_section(services, run.id))  # noqa: S704 - rendered by our own template
     tabs = [("timings", "Timings"), ("screenshots", "Screenshots"), *tabs]
     return await whole(
         request,
         one_page(view.id, future, run.id),
-        render("worker_run.html", run=run, **lines),
+        render("worker_run.html", run=run, log=log),
         _tabs(tabs),
         run_part(run.id, "timings"),
         run_part(run.id, "screenshots"),

@@ -16,6 +16,10 @@ LONGEST_QUERY = 1000
 # Instructions of a compiled pattern. Where RE2 runs out of states it steps through all of them for each byte; this many
 # take about a second for the text of a whole chunk.
 LARGEST_PROGRAM = 2000
+# Matches in one line that are pointed out.
+MOST_SPANS = 50
+# Finds the next match in the second argument's rest of the first: where it begins and ends; -1 where there is none.
+Finder = Callable[[bytes, int], tuple[int, int]]
 # What speaks of the ends of the whole text, of single bytes, or takes back that `^` and `$` are the ends of a line.
 _NEEDS_SINGLE_LINES = re.compile(r"\\[AzC]|\(\?[a-zA-Z]*-")
 
@@ -38,10 +42,10 @@ class Query:
         """The lines of `blob` that match, by index from 0, each once. `blob`: UTF-8, joined by line breaks."""
         find = self._finder
         if self._single:
-            return [i for i, line in enumerate(blob.split(b"\n")) if find(line, 0) >= 0]
-        found = []
+            return [i for i, line in enumerate(blob.split(b"\n")) if find(line, 0)[0] >= 0]
+        found: list[int] = []
         index = at = 0
-        while (hit := find(blob, at)) >= 0:
+        while (hit := find(blob, at)[0]) >= 0:
             index += blob.count(b"\n", at, hit)
             found.append(index)
             end = blob.find(b"\n", hit)
@@ -53,14 +57,41 @@ class Query:
 
     def in_line(self, text: str) -> bool:
         """Whether one line matches. `text`: without terminal escapes."""
-        return self._finder(text.encode("utf-8", "surrogatepass"), 0) >= 0
+        return self._finder(text.encode("utf-8", "surrogatepass"), 0)[0] >= 0
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Where one line matches: first unit and the one after the last, in UTF-16 as browsers count; the first
+        `MOST_SPANS` that are not empty.
+        """
+        blob = text.encode("utf-8", "surrogatepass")
+        found: list[tuple[int, int]] = []
+        at = 0
+        while len(found) < MOST_SPANS and at < len(blob):
+            start, end = self._finder(blob, at)
+            if start < 0:
+                break
+            if end > start:
+                found.append((_units(blob, start, text), _units(blob, end, text)))
+            at = max(end, start + 1)
+        return found
 
 
-def _containing(wanted: bytes) -> Callable[[bytes, int], int]:
-    return lambda blob, at: blob.find(wanted, at)
+def _units(blob: bytes, end: int, text: str) -> int:
+    """How many units of UTF-16 the first `end` bytes of `blob`, the UTF-8 of `text`, are."""
+    if text.isascii():
+        return end
+    return len(blob[:end].decode("utf-8", "surrogatepass").encode("utf-16-le", "surrogatepass")) // 2
 
 
-def _matching(wanted: bytes, regex: bool, ignore_case: bool) -> Callable[[bytes, int], int]:
+def _containing(wanted: bytes) -> Finder:
+    def find(blob: bytes, at: int) -> tuple[int, int]:
+        start = blob.find(wanted, at)
+        return start, start + len(wanted)
+
+    return find
+
+
+def _matching(wanted: bytes, regex: bool, ignore_case: bool) -> Finder:
     options = re2.Options()
     options.literal = not regex
     options.case_sensitive = not ignore_case
@@ -76,9 +107,9 @@ def _matching(wanted: bytes, regex: bool, ignore_case: bool) -> Callable[[bytes,
     # RE2's own cache would keep the states of every pattern that was ever asked for.
     re2.purge()
 
-    def find(blob: bytes, at: int) -> int:
+    def find(blob: bytes, at: int) -> tuple[int, int]:
         found = compiled.search(blob, at)
-        return -1 if found is None else int(found.start())
+        return (-1, -1) if found is None else (int(found.start()), int(found.end()))
 
     return find
 

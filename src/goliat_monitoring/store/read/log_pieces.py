@@ -4,6 +4,7 @@ Pieces are found by their first line through the primary keys, so a log's length
 fetched and unpacked only when it is asked for.
 """
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -71,7 +72,11 @@ class Chunk:
 
     def may_hold(self, levels: frozenset[str]) -> bool:
         """Whether one of its lines is of one of `levels`. No level is any."""
-        return not levels or not levels.isdisjoint(_decode_levels(self._levels))
+        return not levels or not levels.isdisjoint(self.levels())
+
+    def levels(self) -> dict[str, int]:
+        """How many of its lines are of each level: counted when they were sealed."""
+        return _decode_levels(self._levels)
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""
@@ -103,6 +108,10 @@ class Rows:
     def may_hold(self, _levels: frozenset[str]) -> bool:
         """Nobody counted the levels of lines that are not sealed."""
         return True
+
+    def levels(self) -> dict[str, int]:
+        """How many of its lines are of each level. They are few, as they were not sealed yet."""
+        return dict(Counter(record.level for row in self._rows for record in _decode(row.body)))
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""

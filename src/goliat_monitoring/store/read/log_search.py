@@ -11,7 +11,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.log.search import Query
-from goliat_monitoring.store.read.log_pieces import Load, pieces, plain_text
+from goliat_monitoring.store.read.log_pieces import Load, Piece, pieces, plain_text
 from goliat_monitoring.store.read.logs import LogLine, line_counts, numbered_lines, waiting_lines
 from goliat_monitoring.wire.errors import Refused
 
@@ -35,8 +35,8 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     `total`: all lines that match. `numbers`: those of them that come after the asked number, at most `MOST_NUMBERS`;
     `skipped`: how many come before, so that the first number is match `skipped + 1` of `total`. `lines`: the first of
-    `numbers` as lines, then matches that wait for their number. `searched`: lines looked at, of `of_lines`; fewer
-    where the time was over, and then the rest is unknown.
+    `numbers` as lines, then matches that wait for their number. `searched`: the last line looked at, of `of_lines`;
+    fewer where the time was over, and then the rest is unknown and `next_line` is the line to go on with.
     """
 
     total: int
@@ -45,11 +45,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     lines: list[LogLine]
     searched: int
     of_lines: int
+    next_line: int | None
 
     @property
     def complete(self) -> bool:
-        """Whether every line was looked at."""
-        return self.searched == self.of_lines
+        """Whether nothing is left to be looked at."""
+        return self.next_line is None
 
 
 class FoundInRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,26 +84,25 @@ def search_log(
     query: Query,
     deadline: float,
     *,
+    first: int = 1,
     after: int = 0,
     limit: int = 100,
     raw: bool = False,
 ) -> Found:
-    """The lines of a run that match. `deadline`: by `time.monotonic`; looked at between chunks.
-
-    Raises `Refused` 404 for an unknown run.
+    """The lines of a run that match, from line `first` on: only these are counted. `deadline`: by `time.monotonic`;
+    looked at between chunks. Raises `Refused` 404 for an unknown run.
     """
     numbered, waiting_count = line_counts(connection, run_id)
     by_last_text = _by_last_text(connection, run_id, query)
-    total = skipped = searched = 0
+    total = skipped = 0
+    searched = min(first - 1, numbered)
     numbers: list[int] = []
-    walk = pieces(connection, run_id, load, 1, numbered)
+    walk = pieces(connection, run_id, load, first, numbered)
     try:
         for piece in walk:
             if time.monotonic() > deadline:
                 break
-            hits = [piece.first_line + i for i in query.matches(piece.plain())]
-            if by_last_text:
-                hits = sorted({*hits, *_within(by_last_text, piece.first_line, piece.last_line)})
+            hits = [n for n in _hits(piece, query, by_last_text) if n >= first]
             total += len(hits)
             fresh = bisect_right(hits, after)
             skipped += fresh
@@ -112,15 +112,48 @@ def search_log(
     finally:
         walk.close()
     lines = numbered_lines(connection, run_id, load, numbers[:limit], raw=raw)
-    if searched == numbered and waiting_count:
+    next_line = searched + 1 if searched < numbered else None
+    if next_line is None and waiting_count:
         waiting = [line for line in waiting_lines(connection, run_id, raw=raw) if query.in_line(line.text)]
         total += len(waiting)
         searched += waiting_count
         if len(numbers) <= limit:
             lines += waiting[: limit - len(lines)]
     return Found(
-        total=total, skipped=skipped, numbers=numbers, lines=lines, searched=searched, of_lines=numbered + waiting_count
+        total=total,
+        skipped=skipped,
+        numbers=numbers,
+        lines=lines,
+        searched=searched,
+        of_lines=numbered + waiting_count,
+        next_line=next_line,
     )
+
+
+class Earlier(msgspec.Struct, frozen=True, kw_only=True):
+    """Matching lines before a line: the last of them, in order. `before`: where to go on; None at the beginning."""
+
+    numbers: list[int]
+    before: int | None
+
+
+def search_back(connection: Connection, run_id: str, load: Load, query: Query, deadline: float, before: int) -> Earlier:
+    """The last matching lines before line `before`, about `MOST_NUMBERS`. Raises `Refused` 404 for an unknown run."""
+    numbered, _ = line_counts(connection, run_id)
+    by_last_text = _by_last_text(connection, run_id, query)
+    last = min(before - 1, numbered)
+    parts: list[list[int]] = []
+    reached = last + 1
+    walk = pieces(connection, run_id, load, 1, last, backward=True)
+    try:
+        for piece in walk:
+            if sum(map(len, parts)) >= MOST_NUMBERS or time.monotonic() > deadline:
+                break
+            parts.append([n for n in _hits(piece, query, by_last_text) if n <= last])
+            reached = piece.first_line
+    finally:
+        walk.close()
+    return Earlier(numbers=[n for part in reversed(parts) for n in part], before=reached if reached > 1 else None)
 
 
 def search_study(
@@ -182,6 +215,14 @@ def _by_last_text(connection: Connection, run_id: str, query: Query) -> list[int
             blob = plain_text(row.last_text for row in part)
             found += [part[i].line for i in query.matches(blob)]
     return found
+
+
+def _hits(piece: Piece, query: Query, by_last_text: list[int]) -> list[int]:
+    """The numbers of a piece's matching lines."""
+    hits = [piece.first_line + i for i in query.matches(piece.plain())]
+    if by_last_text:
+        hits = sorted({*hits, *_within(by_last_text, piece.first_line, piece.last_line)})
+    return hits
 
 
 def _within(numbers: list[int], first: int, last: int) -> list[int]:

@@ -1,255 +1,228 @@
-// The log of one run: newest lines at once, older on demand, live at the end. Never more than MOST nodes.
-import { clock, tellAll } from "./times.js";
+// The log of a run: a list of all its lines of which only those in view exist, live at its end.
+import { List } from "./log/list.js";
+import { Lines } from "./log/lines.js";
+import { count, row, times } from "./log/row.js";
+import { map } from "./log/map.js";
+import { finder } from "./log/find.js";
+import { tools } from "./log/tools.js";
 
-const CHUNK = 1000;
-const MOST = 2000;
-const LONG = 2000;
-// So many lines before the last may still be repeated, and count on.
-const OPEN = 8;
-// What would reorder or hide text is shown by its code point; the server does the same in pages.
-const ODD = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-const shown = (text) => text.replace(ODD, (c) => `\u2039U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u203a`);
+// "#L120-L140" as [120, 140].
+export function rangeOf(hash) {
+  const found = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/.exec(hash);
+  if (!found) return undefined;
+  const ends = [Number(found[1]), Number(found[2] ?? found[1])];
+  return [Math.max(1, Math.min(...ends)), Math.max(1, ...ends)];
+}
 
-const box = document.getElementById("log");
-const list = box.querySelector("ol");
-const run = box.dataset.run;
-const earlier = document.getElementById("log-earlier");
-const fresh = document.getElementById("log-fresh");
-const follow = document.getElementById("log-follow");
-const wrap = document.getElementById("log-wrap");
-const range = document.getElementById("log-range");
-const empty = document.getElementById("log-empty");
-
-const numbered = () => list.querySelectorAll("li[id]");
-const number = (node) => Number(node.id.slice(1));
-const first = () => (list.querySelector("li[id]") ? number(list.querySelector("li[id]")) : 0);
-const last = () => {
-  const nodes = numbered();
-  return nodes.length ? number(nodes[nodes.length - 1]) : 0;
-};
-// All lines, those included that still wait for their number.
-let total = Number(box.dataset.total);
-let seen = total;
-// Whether the list holds the newest line.
-let whole = true;
-let following = false;
-let busy = Promise.resolve();
-let due = false;
-let moving = false;
-
-function row(line) {
-  const item = document.createElement("li");
-  const mark = document.createElement("i");
-  if (line.n === null) {
-    item.className = "window";
-    mark.textContent = "\u2026";
-    mark.title = "Waits for its neighbours before it gets its number";
-  } else {
-    item.id = `L${line.n}`;
-    mark.textContent = line.n;
-  }
-  item.classList.add(line.level);
-  const time = document.createElement("time");
-  time.dateTime = line.time;
-  time.dataset.as = "clock";
-  time.textContent = clock(new Date(line.time));
-  const text = document.createElement("span");
-  const whole = shown(line.text);
-  text.textContent = whole.slice(0, LONG);
-  item.append(mark, time, text);
-  if (whole.length > LONG) {
-    const more = document.createElement("button");
-    more.className = "quiet";
-    more.textContent = `${whole.length - LONG} more characters`;
-    more.addEventListener("click", () => {
-      text.textContent = whole;
-      more.remove();
+export class Viewer {
+  constructor(section) {
+    this.section = section;
+    this.box = section.querySelector("#log");
+    this.kind = "clock";
+    this.following = !rangeOf(location.hash);
+    this.seen = 0;
+    this.list = new List(this.box, {
+      make: (at) => this.node(at),
+      current: (node, at) => node.line === this.lines.at(at),
+      drawn: (first, last) => this.lines.want(first, last),
+      moved: (by) => this.scrolled(by),
     });
-    item.append(more);
+    this.lines = new Lines(section.dataset.run, () => this.refresh(), (text) => this.trouble(text));
+    // Told when there may be something new, and when the view moved.
+    this.watchers = [];
   }
-  repeated(item, line);
-  return item;
-}
 
-// How often the line came, if more than once.
-function repeated(item, line) {
-  if (!(line.count > 1)) return;
-  let mark = item.querySelector("b");
-  if (!mark) {
-    mark = document.createElement("b");
-    item.append(mark);
+  part(name) {
+    return this.section.querySelector(`#log-${name}`);
   }
-  mark.textContent = `repeated ${line.count.toLocaleString("en").replaceAll(",", "\u202f")} times`;
-  const last = line.lastText === undefined ? "" : `: ${shown(line.lastText).slice(0, LONG)}`;
-  mark.title = `last at ${clock(new Date(line.lastTime))}${last}`;
-}
 
-async function fetchLines(after, limit) {
-  const answer = await fetch(`/api/runs/${encodeURIComponent(run)}/log?after=${after}&limit=${limit}`);
-  if (!answer.ok) throw new Error(`log: ${answer.status}`);
-  const page = await answer.json();
-  total = page.total;
-  return page.lines;
-}
-
-// Whether `lines`, asked for after line `after`, reach the end of the log.
-function reachesEnd(lines, after) {
-  const waiting = lines.filter((line) => line.n === null).length;
-  const numbers = lines.length - waiting;
-  return (numbers ? lines[numbers - 1].n : after) + waiting >= total;
-}
-
-function tell() {
-  const from = first();
-  const unseen = total - seen;
-  empty.hidden = list.childElementCount > 0;
-  earlier.hidden = from <= 1;
-  range.textContent = from ? `lines ${from}\u2013${last()} of ${total}` : total ? `${total} lines` : "";
-  follow.setAttribute("aria-pressed", String(following));
-  fresh.hidden = following || (unseen <= 0 && whole);
-  fresh.textContent = unseen > 0 ? `\u2193 ${unseen} new line${unseen === 1 ? "" : "s"}` : "\u2193 Newest lines";
-}
-
-// Scrolling of our own must not be taken for the reader's.
-function scrollTo(top) {
-  const before = box.scrollTop;
-  box.scrollTop = top;
-  moving = box.scrollTop !== before;
-}
-
-const toEnd = () => scrollTo(box.scrollHeight);
-
-function letGo() {
-  if (!following) return;
-  following = false;
-  tell();
-}
-
-// One at a time, in the order they were asked for.
-const soon = (work) => (busy = busy.then(work).catch((problem) => console.warn(problem.message)));
-
-async function newest() {
-  await fetchLines(total, 1);
-  const after = Math.max(0, total - CHUNK);
-  const lines = await fetchLines(after, CHUNK);
-  list.replaceChildren(...lines.map(row));
-  whole = reachesEnd(lines, after);
-  following = true;
-  await grow();
-}
-
-async function grow() {
-  due = false;
-  if (!following && (!whole || list.childElementCount >= MOST)) {
-    // The end is not in the list, or would push out what is being read: only count.
-    await fetchLines(total, 1);
-    whole = whole && seen === total;
-    return tell();
+  say(text) {
+    this.part("said").textContent = text;
   }
-  do {
-    const after = last();
-    const found = await fetchLines(Math.max(0, after - OPEN), CHUNK);
-    const lines = found.filter((line) => line.n === null || line.n > after);
-    for (const line of found) {
-      const known = line.n !== null && line.n <= after ? document.getElementById(`L${line.n}`) : null;
-      if (known) repeated(known, line);
+
+  trouble(text) {
+    if (text || this.troubled) this.say(text);
+    this.troubled = Boolean(text);
+  }
+
+  node(at) {
+    const line = this.lines.at(at);
+    const number = this.lines.levels || at >= this.lines.matching ? undefined : at + 1;
+    const n = line?.n ?? number;
+    const here = this.range && n >= this.range[0] && n <= this.range[1];
+    const node = row(line, { number, kind: this.kind, began: this.began, here, position: at + 1 });
+    if (n && n === this.found) node.classList.add("at");
+    return node;
+  }
+
+  // All nodes anew: how they show their lines has changed.
+  redraw() {
+    for (const node of this.list.nodes.values()) node.line = null;
+    this.list.draw();
+  }
+
+  // There are more lines, or those that were waited for are here.
+  refresh() {
+    const { list, lines } = this;
+    list.setTotal(lines.count);
+    if (this.following) list.toEnd();
+    else list.update();
+    this.tell();
+  }
+
+  tell() {
+    const { lines, list } = this;
+    if (this.following || !this.seen) this.seen = lines.count;
+    const unseen = lines.count - this.seen;
+    const fresh = this.part("fresh");
+    fresh.hidden = this.following || !lines.count || (unseen <= 0 && list.atEnd);
+    fresh.textContent = unseen > 0 ? `\u2193 ${count(unseen)} new line${unseen === 1 ? "" : "s"}` : "\u2193 Newest lines";
+    this.part("follow").setAttribute("aria-pressed", String(this.following));
+    const empty = this.part("empty");
+    empty.hidden = lines.count > 0;
+    if (lines.levels) empty.textContent = "No line of these types.";
+    const [first, last] = list.inView.map((at) => this.numberAt(at));
+    const all = `${count(lines.total)} line${lines.total === 1 ? "" : "s"}`;
+    const some = lines.levels ? `, ${count(lines.count)} of these types` : "";
+    this.part("range").textContent = first && last ? `lines ${count(first)}\u2013${count(last)} of ${all}${some}` : all + some;
+    for (const watch of this.watchers) watch();
+  }
+
+  numberAt(at) {
+    return this.lines.at(at)?.n ?? (this.lines.levels || at >= this.lines.matching ? undefined : at + 1);
+  }
+
+  scrolled(by) {
+    if (this.list.atEnd) this.follow();
+    else if (by < 0) this.letGo();
+    this.tell();
+  }
+
+  follow() {
+    this.following = true;
+    this.seen = this.lines.count;
+  }
+
+  letGo() {
+    if (!this.following) return;
+    this.following = false;
+    this.tell();
+  }
+
+  newest() {
+    this.follow();
+    this.refresh();
+    this.arrived();
+  }
+
+  // Something was written. One question at a time; what comes meanwhile is asked for once more.
+  async arrived() {
+    if (this.asking) return (this.due = true);
+    this.asking = true;
+    do {
+      this.due = false;
+      try {
+        await this.lines.news();
+        this.trouble("");
+      } catch (problem) {
+        this.trouble(`The log could not be read: ${problem.message}`);
+      }
+    } while (this.due);
+    this.asking = false;
+    return undefined;
+  }
+
+  // The line from which to look for the next or the one before: the marked one while it is in view.
+  current(back) {
+    const [first, last] = this.list.inView;
+    const [from, to] = [this.numberAt(first) ?? this.lines.matching, this.numberAt(last) ?? this.lines.matching];
+    const here = this.found ?? this.range?.[0];
+    if (here >= from && here <= to) return here;
+    return back ? to + 1 : from - 1;
+  }
+
+  // To lines `range`, which are marked; all types are shown again if theirs are not.
+  async goTo(range, found) {
+    const { lines, list } = this;
+    this.following = false;
+    this.range = range;
+    this.found = found;
+    const n = Math.min(range[0], lines.total);
+    let at = await lines.rowOf(n);
+    if (at === undefined && lines.levels) {
+      await this.types("");
+      this.say("All types are shown again: the line is of another");
+      at = await lines.rowOf(n);
     }
-    list.querySelectorAll(".window").forEach((node) => node.remove());
-    list.append(...lines.map(row));
-    whole = reachesEnd(lines, after);
-    while (following && list.childElementCount > MOST) list.firstElementChild.remove();
-  } while (!whole && following);
-  if (following) {
-    seen = total;
-    toEnd();
+    this.following = false;
+    if (range[0] > lines.total) this.say(`The log has ${count(lines.total)} lines`);
+    list.toRow(at ?? Math.max(0, lines.count - 1));
+    this.redraw();
+    this.tell();
+    this.box.scrollIntoView({ block: "nearest" });
   }
-  tell();
+
+  async types(levels) {
+    this.seen = 0;
+    this.list.setTotal(0);
+    this.list.draw();
+    await this.lines.show(levels);
+    this.section.dispatchEvent(new CustomEvent("types"));
+  }
+
+  async open() {
+    try {
+      await this.lines.show("");
+    } catch (problem) {
+      this.trouble(`The log could not be read: ${problem.message}`);
+    }
+    await this.fromAddress();
+    // What came between the first answer and the first event.
+    await this.arrived();
+  }
+
+  async fromAddress() {
+    const range = rangeOf(location.hash);
+    if (range) await this.goTo(range);
+  }
 }
 
-async function older() {
-  const from = first();
-  const after = Math.max(0, from - 1 - CHUNK);
-  const lines = (await fetchLines(after, from - 1 - after)).filter((line) => line.n !== null && line.n < from);
-  const oldest = list.querySelector("li[id]");
-  following = false;
-  list.prepend(...lines.map(row));
-  // What was asked for is seen: it ends where the view ends.
-  scrollTo(oldest.offsetTop - box.clientHeight + oldest.offsetHeight);
-  while (list.childElementCount > MOST) {
-    list.lastElementChild.remove();
-    whole = false;
-  }
-  tell();
+function listen(viewer) {
+  const { box, section, list } = viewer;
+  // A wheel or a key lets go at once, also while the view is being moved to the end.
+  box.addEventListener("wheel", (event) => event.deltaY < 0 && viewer.letGo(), { passive: true });
+  document.addEventListener("selectionchange", () => list.chosen() && viewer.letGo());
+  document.body.addEventListener("sse:log", () => viewer.arrived());
+  document.body.addEventListener("sse:refresh", () => viewer.arrived());
+  addEventListener("hashchange", () => viewer.fromAddress());
+  box.addEventListener("pointerover", (event) => {
+    const line = event.target.closest("time")?.closest("li")?.line;
+    if (line) event.target.title = times(line);
+  });
+  // Numbers are no links: a stop for the keyboard on each would bar the way past the log.
+  list.ol.addEventListener("click", (event) => {
+    const n = event.target.matches("li[id] > i") ? Number(event.target.parentElement.id.slice(1)) : 0;
+    if (!n) return;
+    const from = event.shiftKey && viewer.range ? viewer.range[0] : n;
+    document.getSelection()?.removeAllRanges();
+    viewer.range = [Math.min(from, n), Math.max(from, n)];
+    viewer.found = undefined;
+    viewer.letGo();
+    history.pushState(null, "", from === n ? `#L${n}` : `#L${viewer.range[0]}-L${viewer.range[1]}`);
+    viewer.redraw();
+    viewer.tell();
+  });
+  section.dataset.on = "";
 }
 
-async function goTo(hash) {
-  const wanted = /^#L(\d+)$/.exec(hash);
-  if (!wanted) return false;
-  const n = Math.min(Number(wanted[1]), total);
-  if (!document.getElementById(`L${n}`)) {
-    const after = Math.max(0, n - CHUNK / 2);
-    const lines = await fetchLines(after, CHUNK);
-    list.replaceChildren(...lines.map(row));
-    whole = reachesEnd(lines, after);
-  }
-  following = false;
-  list.querySelectorAll(".here").forEach((node) => node.classList.remove("here"));
-  const node = document.getElementById(`L${n}`);
-  node?.classList.add("here");
-  node?.scrollIntoView({ block: "center" });
-  tell();
-  return true;
+function start() {
+  const section = document.querySelector(".logview:not([data-on])");
+  if (!section) return;
+  const viewer = new Viewer(section);
+  listen(viewer);
+  finder(viewer);
+  tools(viewer);
+  map(viewer);
+  viewer.open();
 }
-
-box.addEventListener("scroll", () => {
-  if (moving) {
-    moving = false;
-    return;
-  }
-  const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 4;
-  if (!atEnd) return letGo();
-  if (!following && whole) {
-    following = true;
-    seen = total;
-    tell();
-  }
-});
-// A wheel or a key lets go at once, also while the view is being moved to the end.
-box.addEventListener("wheel", (event) => event.deltaY < 0 && letGo(), { passive: true });
-document.addEventListener("selectionchange", () => {
-  const chosen = document.getSelection();
-  if (chosen && !chosen.isCollapsed && box.contains(chosen.anchorNode)) letGo();
-});
-follow.addEventListener("click", () => (following ? letGo() : soon(newest)));
-fresh.addEventListener("click", () => soon(newest));
-earlier.addEventListener("click", () => soon(older));
-wrap.addEventListener("click", () => {
-  const on = box.classList.toggle("wrap");
-  wrap.setAttribute("aria-pressed", String(on));
-  if (following) toEnd();
-});
-const arrived = () => {
-  if (due) return;
-  due = true;
-  soon(grow);
-};
-document.body.addEventListener("sse:log", arrived);
-document.body.addEventListener("sse:refresh", arrived);
-// Numbers are no links: a thousand stops for the keyboard would bar the way past the log.
-list.addEventListener("click", (event) => {
-  const item = event.target.closest("li[id] > i")?.parentElement;
-  if (item) location.hash = item.id;
-});
-addEventListener("hashchange", () => soon(() => goTo(location.hash)));
-
-if (matchMedia("(max-width: 599px)").matches) wrap.click();
-tellAll(box);
-following = !location.hash;
-tell();
-if (following) toEnd();
-soon(async () => {
-  if (!(await goTo(location.hash))) {
-    // What came between the server's page and this moment.
-    await grow();
-  }
-});
+start();

@@ -1,0 +1,108 @@
+// The node of one line. Whatever a machine wrote becomes text, never markup.
+import { absolute, clock, span } from "../times.js";
+import { parse } from "./ansi.js";
+
+// What would reorder or hide text is shown by its code point; the server does the same in pages.
+const ODD = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]/gu;
+export const shown = (text) =>
+  text.replace(ODD, (c) => `\u2039U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u203a`);
+export const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
+const millis = (date) => `${absolute(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
+const WAITS = "Waits for its neighbours before it gets its number";
+
+const made = (tag, text, name) => {
+  const node = document.createElement(tag);
+  if (name) node.className = name;
+  if (text !== undefined) node.textContent = text;
+  return node;
+};
+
+// [{ text, style, marked }]: pieces of a line, cut where a match begins or ends. `marks`: [first, after the last].
+export function cut(pieces, marks) {
+  if (!marks?.length) return pieces;
+  const found = [];
+  let at = 0;
+  let next = 0;
+  for (const { text, style } of pieces) {
+    const end = at + text.length;
+    while (at < end) {
+      while (next < marks.length && marks[next][1] <= at) next += 1;
+      const [from, to] = marks[next] ?? [end, end];
+      const marked = from <= at;
+      const until = Math.min(end, marked ? to : from);
+      found.push({ text: text.slice(text.length - (end - at), text.length - (end - until)), style, marked });
+      at = until;
+    }
+  }
+  return found;
+}
+
+function piece({ text, style, marked }) {
+  const { fore, back } = style;
+  const names = ["bold", "italic", "underline"].filter((name) => style[name]);
+  if (typeof fore === "number") names.push(`f${fore}`);
+  if (typeof back === "number") names.push(`g${back}`);
+  if (typeof fore === "string") names.push("fore");
+  if (typeof back === "string") names.push("back");
+  if (!names.length && !marked) return shown(text);
+  const node = made(marked ? "mark" : "span", shown(text), names.join(" "));
+  if (typeof fore === "string") node.style.setProperty("--fore", fore);
+  if (typeof back === "string") node.style.setProperty("--back", back);
+  return node;
+}
+
+// When a line was written, as it is shown: `kind` clock, date, or start (since `began`).
+export function written(line, kind, began) {
+  const date = new Date(line.time);
+  if (kind === "date") return millis(date);
+  if (kind !== "start" || !began) return clock(date);
+  const seconds = (date - began) / 1000;
+  return `${seconds < 0 ? "\u2212" : "+"}${span(Math.abs(seconds))}`;
+}
+
+// What the pointer is told about a line's time.
+export function times(line) {
+  const [wrote, came] = [new Date(line.time), new Date(line.receivedAt)];
+  const late = line.late ? "\nCame late: lines written after it already had their numbers" : "";
+  return `Written ${millis(wrote)} by the machine's clock\nReceived ${millis(came)} by the server's clock${late}`;
+}
+
+function repeated(line) {
+  const turn = line.period > 1 ? ` in turn with ${line.period - 1} more` : "";
+  const node = made("b", `repeated ${count(line.count)} times${turn}`);
+  const last = line.lastText === undefined ? "" : `\nThe last time: ${shown(line.lastText)}`;
+  node.title = `First ${millis(new Date(line.time))}, last ${millis(new Date(line.lastTime))}${last}`;
+  return node;
+}
+
+// `line` undefined: it is not there yet. `number`: its number where that is known all the same.
+export function row(line, { number, kind, began, here, position }) {
+  const item = made("li");
+  item.line = line;
+  item.setAttribute("aria-posinset", position);
+  item.setAttribute("aria-setsize", -1);
+  const n = line?.n ?? number;
+  const mark = made("i", n ?? "\u2026");
+  item.append(mark);
+  if (n) item.id = `L${n}`;
+  if (line?.n === null) mark.title = WAITS;
+  const kinds = [line?.n === null && "window", line ? line.level : "wait", here && "here"];
+  item.className = kinds.filter(Boolean).join(" ");
+  if (!line) {
+    item.append(made("span"));
+    return item;
+  }
+  const time = made("time", written(line, kind, began));
+  time.dateTime = line.time;
+  const text = made("span");
+  text.append(...cut(parse(line.text), line.marks).map(piece));
+  item.append(time, text);
+  if (line.cut) {
+    const more = made("button", `${count(line.cut)} more characters`, "quiet");
+    more.type = "button";
+    more.dataset.whole = n;
+    item.append(more);
+  }
+  if (line.count > 1) item.append(repeated(line));
+  return item;
+}

@@ -1,0 +1,115 @@
+// A search over the whole log, on the server: how many matches there are, and the way from one to the next. One stretch
+// of their numbers is kept, all those from line `first` to line `last`; others are asked for when they are needed.
+// As many as the server sends at a time.
+const MOST = 10_000;
+
+// How many of `numbers`, which are in order, are at most `n`.
+export function upTo(numbers, n) {
+  let [low, high] = [0, numbers.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (numbers[middle] > n) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+// Matches that wait for their number cannot be gone to: they count once they have it.
+const numbered = (found) => (found.numbers.length < MOST ? found.skipped + found.numbers.length : found.total);
+
+export class Search {
+  // `ask(parameters, path)` asks the server; `told()` when there is more to tell.
+  constructor(ask, told) {
+    this.ask = ask;
+    this.told = told;
+    this.turn = 0;
+    this.stop();
+  }
+
+  stop() {
+    this.turn += 1;
+    this.query = undefined;
+    this.total = 0;
+    this.searched = 0;
+    this.ofLines = 0;
+    this.keep([], 1, 0, 0);
+  }
+
+  // `before`: matches before the first of `numbers`; undefined where nobody knows.
+  keep(numbers, first, last, before) {
+    Object.assign(this, { numbers, first, last, before });
+  }
+
+  get complete() {
+    return this.searched >= this.ofLines;
+  }
+
+  // Look through the log for `query`, bit by bit to its end.
+  async start(query) {
+    this.stop();
+    this.query = query;
+    await this.goOn();
+  }
+
+  // Look at what was not searched yet, new lines too.
+  async goOn() {
+    const { turn } = this;
+    for (let from = this.searched + 1; from; ) {
+      const found = await this.ask({ ...this.query, from, limit: 0 }, "/search");
+      if (turn !== this.turn) return;
+      const { numbers, next, ofLines } = found;
+      const searched = next ? next - 1 : ofLines;
+      if (this.last === from - 1 && this.numbers.length + numbers.length <= MOST) {
+        this.keep([...this.numbers, ...numbers], this.first, searched, this.before);
+      } else if (from === 1) {
+        this.keep(numbers, 1, numbers.at(-1), 0);
+      }
+      this.total += numbered(found);
+      // From the start it may be asked again, where it took no second turn.
+      if (from === 1) this.quick = !next;
+      Object.assign(this, { searched, ofLines });
+      this.told();
+      from = next;
+    }
+  }
+
+  // The number of the first match after line `n`, or of the last before it; undefined if there is none.
+  async step(n, back = false) {
+    const { turn, query } = this;
+    for (;;) {
+      const { numbers, first, last } = this;
+      const i = back ? upTo(numbers, n - 1) - 1 : upTo(numbers, n);
+      const near = n >= first - 1 && n <= last + 1;
+      if (near && i >= 0 && i < numbers.length) return numbers[i];
+      if (near && (back ? first <= 1 : last >= this.ofLines)) return undefined;
+      await (back ? this.earlier(near ? first : n) : this.later(near ? last : n));
+      if (turn !== this.turn || query !== this.query) return undefined;
+    }
+  }
+
+  async later(n) {
+    const { turn, before, numbers, last } = this;
+    const known = last === n && before !== undefined ? before + numbers.length : undefined;
+    // From the start, where that is quick: then it is known how many come before.
+    const asked = known === undefined && this.quick ? { after: n } : { from: n + 1 };
+    const found = await this.ask({ ...this.query, ...asked, limit: 0 }, "/search");
+    if (turn !== this.turn) return;
+    const until = found.numbers.length < MOST ? (found.next ? found.next - 1 : found.ofLines) : found.numbers.at(-1);
+    this.ofLines = found.ofLines;
+    this.keep(found.numbers, n + 1, until, known ?? (asked.after === undefined ? undefined : found.skipped));
+  }
+
+  async earlier(n) {
+    const { turn, before, first } = this;
+    const found = await this.ask({ ...this.query, before: n }, "/search/back");
+    if (turn !== this.turn) return;
+    const known = first === n && before !== undefined ? before - found.numbers.length : undefined;
+    this.keep(found.numbers, found.before ?? 1, n - 1, found.before === null ? 0 : known);
+  }
+
+  // "3 of 17" for line `n`, as far as it is known.
+  place(n) {
+    const i = upTo(this.numbers, n);
+    return this.before !== undefined && this.numbers[i - 1] === n ? this.before + i : undefined;
+  }
+}
