@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages import overview, runs, studies, workers
+from goliat_monitoring.server.pages import overview, runs, studies, worker, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
 from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
@@ -21,8 +21,8 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             overview.overview_fragment,
             workers.workers_list,
             workers.workers_fragment,
-            workers.worker,
-            workers.worker_fragment,
+            worker.worker,
+            worker.worker_fragment,
             studies.studies_list,
             studies.studies_fragment,
             studies.study,
