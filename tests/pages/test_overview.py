@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server
 from tests.pages.machines import MINUTE, Machine, fall_silent, micros, rewrite
-from tests.pages.test_browser import accessibility_problems, mark, unreloaded
+from tests.pages.test_browser import mark, unreloaded
 
 expect.set_options(timeout=8000)
 
@@ -169,7 +170,7 @@ def test_the_phone_shows_first_what_a_person_must_know(browser: Browser, server:
     assert row is not None
     assert row["height"] <= 72, "two lines"
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
-    assert accessibility_problems(page) == []
+    assert problems(page) == []
     context.close()
     assert not screen.complaints
 

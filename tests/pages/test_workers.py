@@ -5,9 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server
 from tests.pages.machines import Machine, fall_silent
-from tests.pages.test_browser import accessibility_problems, mark, unreloaded
+from tests.pages.test_browser import mark, unreloaded
 
 expect.set_options(timeout=8000)
 NAMES = ("alpha", "bravo", "charlie", "delta", "<b>echo</b>")
@@ -209,7 +210,7 @@ def test_keys_are_listed_and_can_be_switched_off(screen: Screen, machines: dict[
     dialog = page.get_by_role("dialog", name="Keys")
     for text in ("Find in the list", "Next row", "Go to Studies", "Enter", "Esc"):
         expect(dialog).to_contain_text(text)
-    assert accessibility_problems(page) == []
+    assert problems(page) == []
     dialog.get_by_label("Use keys of one letter").uncheck()
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
@@ -252,7 +253,7 @@ def test_axe_finds_nothing_and_a_thumb_reaches_what_acts(
     page = screen.open(address)
     expect(page.locator("#connection")).to_have_text("Live")
     pick(page, machines["bravo"])
-    assert accessibility_problems(page) == []
+    assert problems(page) == []
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for name in ("Pause", "Drain", "Resume", "Delete"):
