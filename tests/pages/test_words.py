@@ -13,7 +13,7 @@ from goliat_monitoring.server.pages.assets import STATIC
 from goliat_monitoring.server.pages.cache import Fragments
 from goliat_monitoring.server.pages.numbers import shown, size, span, whole_percent
 from goliat_monitoring.server.pages.render import TEMPLATE, moment
-from goliat_monitoring.server.pages.sentence import Fleet, say
+from goliat_monitoring.server.pages.sentence import Cause, Fleet, Lost, say
 
 
 def test_every_state_has_icon_word_and_colour_and_every_icon_exists() -> None:
@@ -84,27 +84,83 @@ def test_all_text_is_escaped_and_made_visible_on_its_way_out() -> None:
     assert str(moment(0)) == '<time datetime="1970-01-01T00:00:00.000Z" data-as="ago">1970-01-01 00:00 UTC</time>'
 
 
+GONE = Lost("win10-new", "study-a #17", 5, 9)
+FAILED = Cause("study-a #9 failed", 7)
+
+
 @pytest.mark.parametrize(
-    ("fleet", "state", "part"),
+    ("fleet", "state", "text"),
     [
-        (Fleet(), "No workers yet", "Connect a GPU machine"),
-        (Fleet(queued=3), "No workers yet", "3 assignments will start"),
-        (Fleet(workers=3, working=2, queued=1), "Working", "2 of 3 workers run. 1 assignment queued"),
-        (Fleet(workers=3, working=1, lost=("a",)), "Working with trouble", "a not heard while holding a run"),
-        (Fleet(workers=3, working=1, failed=1), "Working with trouble", "1 thing needs a person"),
-        (Fleet(workers=3, lost=("a", "b", "c")), "Waiting for workers", "a, b and 1 more"),
-        (Fleet(workers=3, claimable=1, queued=1), "Working", "1 worker takes work within seconds"),
-        (Fleet(workers=3, queued=1), "Waiting for workers", "none of 3 workers can take work"),
-        (Fleet(workers=3, failed=2), "Waiting for a person", "2 assignments failed"),
-        (Fleet(workers=3, paused=2), "Paused", "wait to be resumed"),
-        (Fleet(workers=1), "Nothing to do", "1 worker known"),
+        (Fleet(), "No workers yet", "Connect a GPU machine."),
+        (Fleet(queued=3), "No workers yet", "Connect a GPU machine. 3 assignments will start with the first one."),
+        (Fleet(workers=3, working=2, queued=1), "Working", "2 of 3 workers run. 1 assignment queued."),
+        (
+            Fleet(workers=3, working=1, lost=(GONE,), failed=1, cause=FAILED),
+            "Working with trouble",
+            (
+                "1 of 3 workers runs; win10-new was last heard (time) while it held study-a #17, which goes to another "
+                "worker at (time) unless it is heard again. 0 assignments queued."
+            ),
+        ),
+        (
+            Fleet(workers=3, working=1, failed=1, trouble=1, cause=FAILED),
+            "Working with trouble",
+            "1 of 3 workers runs; 2 things need a person: study-a #9 failed, since (time). 0 assignments queued.",
+        ),
+        (
+            Fleet(workers=3, lost=(GONE, Lost("b", "a study started by hand", 6, None), Lost("c", "x", 2, 3))),
+            "Waiting for workers",
+            (
+                "b was last heard (time) while it held a study started by hand; 2 other workers are silent too. "
+                "0 assignments queued."
+            ),
+        ),
+        (Fleet(workers=3, claimable=1, lost=(GONE,), queued=1), "Working with trouble", None),
+        (
+            Fleet(workers=3, claimable=1, queued=1),
+            "Working",
+            "1 assignment queued; 1 worker takes work within seconds.",
+        ),
+        (
+            Fleet(workers=3, claimable=1, queued=1, unfit=True, cause=Cause("study-a no worker fits")),
+            "Waiting for a person",
+            "1 assignment queued, and no worker meets what they ask for: study-a no worker fits.",
+        ),
+        (
+            Fleet(workers=3, queued=1, idle_for="2 offline, 1 paused"),
+            "Waiting for workers",
+            "1 assignment queued, and none of 3 workers can take work: 2 offline, 1 paused. It goes on when one can.",
+        ),
+        (
+            Fleet(workers=3, failed=2, cause=FAILED),
+            "Waiting for a person",
+            "2 assignments failed; nothing else is left to do: study-a #9 failed, since (time).",
+        ),
+        (Fleet(workers=3, paused=2), "Paused", "2 assignments of paused studies wait to be resumed."),
+        (Fleet(workers=1), "Nothing to do", "1 worker known, no assignment waits."),
+        (
+            Fleet(workers=1, trouble=1),
+            "Nothing to do",
+            "1 worker known, no assignment waits. 1 thing needs a person.",
+        ),
     ],
 )
-def test_the_sentence(fleet: Fleet, state: str, part: str) -> None:
+def test_the_sentence(fleet: Fleet, state: str, text: str | None) -> None:
     said = say(fleet)
-    assert said[0] == state
-    assert part in said[1]
+    assert said.state == state
+    assert text in (None, said.text)
     assert state in words.FLEET
+
+
+def test_every_state_of_the_fleet_can_be_said() -> None:
+    numbers = (0, 2)
+    said = {
+        say(
+            Fleet(workers=workers, working=working, claimable=claimable, queued=queued, paused=paused, failed=failed)
+        ).state
+        for workers, working, claimable, queued, paused, failed in itertools.product(numbers, repeat=6)
+    }
+    assert said == set(words.FLEET)
 
 
 def test_a_fragment_is_rendered_once_for_all_until_something_changes() -> None:

@@ -88,11 +88,12 @@ class Future(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """By id. What is missing is not known yet."""
+    """By id. What is missing is not known yet. `takers`: how many workers took work then."""
 
     studies: Mapping[str, Future] = field(default_factory=dict)
     assignments: Mapping[str, Spread] = field(default_factory=dict)
     runs: Mapping[str, Spread] = field(default_factory=dict)
+    takers: int = 0
 
 
 def outlook(
@@ -161,7 +162,7 @@ class _Outlook:
         for study, number in groups.items():
             told = played.of_group(number)
             studies[study] = Future(told if study in known else None, work[number], stuck=told is None)
-        return Outlook(studies, assignments, runs)
+        return Outlook(studies, assignments, runs, sum(worker.takes for worker in self._workers))
 
     def _machines(self, groups: Mapping[str, int]) -> list[Machine]:
         runs: dict[str, RunFacts] = {}

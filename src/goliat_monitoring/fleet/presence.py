@@ -3,6 +3,8 @@
 from goliat_monitoring.fleet import timing
 from goliat_monitoring.fleet.states import Presence, RunState, WorkerState
 
+# Beyond this a machine's clock makes its times misleading.
+CLOCK_OFF = 60 * timing.SECOND
 _TROUBLE = frozenset({RunState.FAILED, RunState.FINISHED_WITH_ERRORS, RunState.MEMORY_ERROR})
 
 
@@ -30,3 +32,8 @@ def worker_state(wish: str, live_run: RunState | None, last_outcome: RunState | 
     if wish in ("paused", "removed"):
         return WorkerState.PAUSED
     return WorkerState.ERROR if last_outcome in _TROUBLE else WorkerState.IDLE
+
+
+def clock_is_off(skew: int | None) -> bool:
+    """Whether a machine's clock is too far from the server's. `skew`: its clock minus the server's, microseconds."""
+    return skew is not None and abs(skew) > CLOCK_OFF

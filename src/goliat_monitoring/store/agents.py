@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
-from goliat_monitoring.store import runs, tables, verdicts, workers
+from goliat_monitoring.store import conditions, runs, tables, verdicts, workers
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
@@ -127,10 +127,7 @@ def beat(
     connection.execute(
         update(tables.workers)
         .where(tables.workers.c.id == worker_id)
-        .values(
-            vitals=msgspec.json.encode(said.vitals).decode(),
-            notes=msgspec.json.encode(said.notes).decode(),
-        )
+        .values(**conditions.heard(workers.get(connection, worker_id), moment.now, said))
     )
     workers.seen(connection, moment, worker_id, ip, skew=said.sent_at - moment.now)
     worker = workers.get(connection, worker_id)

@@ -37,6 +37,8 @@ LIVE_RUN = text("state IN ('claimed', 'running', 'unreachable')")
 TO_SEAL = text("tail_size >= 262144")
 PENDING = text("state = 'PENDING'")
 AGAIN = text("state = 'PENDING' AND attempts > 0")
+FAILED = text("state = 'FAILED'")
+COMPLETED = text("state = 'COMPLETED'")
 FAILED_ALIKE = text("failure_key IS NOT NULL")
 OVER_UNSEALED = text("ended_at IS NOT NULL AND tail_size > 0")
 
@@ -61,6 +63,9 @@ workers = Table(
     Column("wish", Text, nullable=False, server_default="active"),
     Column("notes", Text, nullable=False, server_default="[]"),  # JSON list of flags its agent reports
     Column("vitals", Text, nullable=False, server_default="{}"),  # JSON of the latest sample
+    # JSON {condition: since}: each of `notes`, and clock_off, as its agent's heartbeats tell.
+    Column("conditions", Text, nullable=False, server_default="{}"),
+    Column("gpu_trace", Text),  # JSON of fleet.trace.Trace; NULL until its agent told how busy its GPU is
     Column("clock_skew", BigInteger),  # sender minus server, microseconds
     Column("price_per_hour", Float),  # euro; NULL while nobody said
     Column("last_seen", BigInteger, nullable=False),
@@ -146,6 +151,9 @@ assignments = Table(
     Index("ix_assignments_queue", "super_study_id", "requirements", "index", sqlite_where=PENDING,
           postgresql_where=PENDING),
     Index("ix_assignments_again", "not_before", sqlite_where=AGAIN, postgresql_where=AGAIN),
+    # What the overview counts and names, without a look at all there ever was.
+    Index("ix_assignments_failed", "updated_at", sqlite_where=FAILED, postgresql_where=FAILED),
+    Index("ix_assignments_completed", "completed_at", sqlite_where=COMPLETED, postgresql_where=COMPLETED),
 )  # fmt: skip
 
 cases = Table(

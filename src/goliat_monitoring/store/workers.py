@@ -1,5 +1,8 @@
 """Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
 
+from collections.abc import Iterable
+from typing import Literal
+
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 
@@ -16,6 +19,8 @@ from goliat_monitoring.wire.ids import new_id
 workers = tables.workers
 # Statements of the claim are made once: to make one takes longer than to run it.
 _ONE = select(workers).where(workers.c.id == bindparam("one"))
+# What can be asked of many at once.
+Asked = Literal["active", "paused", "draining", "removed"]
 WISHES = ("active", "paused", "draining", "stopping")
 # Euro an hour; more is a mistyped price.
 MOST_PER_HOUR = 10_000
@@ -151,6 +156,28 @@ def remove(connection: Connection, moment: Moment, worker_id: str, *, force: boo
     )
     record(connection, moment.now, "worker_removed", actor=actor, worker_id=worker_id, force=force)
     touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def ask_all(
+    connection: Connection, moment: Moment, worker_ids: Iterable[str], asked: Asked, *, force: bool, actor: str
+) -> list[str]:
+    """Ask the same of many workers, all or none; asked again it changes nothing. Returns the ids of those that changed.
+
+    Raises `Refused` 404 for an unknown id, and 409 if one is to be removed that holds a run and `force` is not set.
+    """
+    changed = []
+    for worker_id in dict.fromkeys(worker_ids):
+        row = get(connection, worker_id)
+        if asked == "removed":
+            if row.wish != "removed":
+                remove(connection, moment, worker_id, force=force, actor=actor)
+                changed.append(worker_id)
+        elif row.wish == "removed":
+            raise Refused(409, "this worker was removed", f"{worker_id}: it is back when its machine is heard again")
+        elif row.wish != asked:
+            set_wish(connection, moment, worker_id, asked, actor)
+            changed.append(worker_id)
+    return changed
 
 
 def _listed(connection: Connection, machine_id: str) -> list[str]:

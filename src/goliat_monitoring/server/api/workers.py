@@ -22,6 +22,7 @@ from goliat_monitoring.store import retries, workers
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import newest_lines
 from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
+from goliat_monitoring.store.workers import Asked
 from goliat_monitoring.wire.errors import Refused
 
 # As many lines of the log as the old answer holds.
@@ -44,6 +45,20 @@ class Change(msgspec.Struct, rename="camel", kw_only=True):
     label: str | None = None
     wish: Literal["active", "paused", "draining", "stopping"] | None = None
     price_per_hour: float | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class AskAll(msgspec.Struct, rename="camel", kw_only=True):
+    """What is asked of many workers together. `force`: also remove those that hold a run, which is then lost."""
+
+    workers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1000)]
+    wish: Asked
+    force: bool = False
+
+
+class AskedAll(msgspec.Struct, rename="camel"):
+    """Ids of the workers of which that was not asked before."""
+
+    changed: list[str]
 
 
 class TakeBack(msgspec.Struct, rename="camel", kw_only=True):
@@ -72,6 +87,18 @@ async def register(services: Given, client_ip: ClientIp, data: JSONBody[Register
         lambda c: workers.register(c, moment, machine_id, data.hostname, data.machine_label, client_ip)
     )
     return worker_json(await services.db.read(lambda c: get_worker(c, moment.now, worker_id)))
+
+
+@post("/api/workers/wish", status_code=200, tags=["Workers"])
+async def ask_all(services: Given, principal: Caller, data: JSONBody[AskAll]) -> AskedAll:
+    """Pause, drain, resume (`active`) or remove many workers: all of them or, where one cannot be, none. The same
+    again changes nothing."""
+    moment = services.moment()
+    return AskedAll(
+        await services.db.write(
+            lambda c: workers.ask_all(c, moment, data.workers, data.wish, force=data.force, actor=principal.id)
+        )
+    )
 
 
 @get("/api/workers/{key:str}", tags=["Workers"])

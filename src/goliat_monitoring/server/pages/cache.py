@@ -11,6 +11,10 @@ from goliat_monitoring.server.live.hub import Hub
 Rendered = tuple[str, str]
 # A fragment is rendered at most this often, seconds, however many look at it and however busy the fleet is.
 PACE = 0.25
+# And so seldom that it takes one part in so many of a processor at most.
+COSTS = 5.0
+# A rendering that waited long for the database says little of its cost.
+SLOWEST = 0.4
 # Presence and age move on without any change in the database.
 FRESH = 3.0
 KEPT = 256
@@ -20,7 +24,8 @@ class Fragments:
     """Keeps the newest text of each fragment. Used on one event loop."""
 
     def __init__(self) -> None:
-        self._texts: OrderedDict[str, tuple[int, float, Rendered]] = OrderedDict()
+        # Mark, when it was made, how long that took, and the text.
+        self._texts: OrderedDict[str, tuple[int, float, float, Rendered]] = OrderedDict()
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
 
     async def get(
@@ -34,13 +39,15 @@ class Fragments:
                 age = time.monotonic() - known[1]
                 if known[0] == hub.mark(topics) and age < FRESH:
                     self._texts.move_to_end(key)
-                    return known[2]
+                    return known[3]
                 # Something changed: whoever asks until the next rendering is due waits for that one.
-                await asyncio.sleep(max(0.0, PACE - age))
+                await asyncio.sleep(max(0.0, max(PACE, COSTS * known[2]) - age))
             # Taken before the database is read: a change in between makes the text old, never wrongly new.
             mark = hub.mark(topics)
+            began = time.monotonic()
             text = await render()
-            self._texts[key] = (mark, time.monotonic(), text)
+            now = time.monotonic()
+            self._texts[key] = (mark, now, min(now - began, SLOWEST), text)
             self._texts.move_to_end(key)
         while len(self._texts) > KEPT:
             self._texts.popitem(last=False)

@@ -1,13 +1,11 @@
 """What is odd about a worker or a run, beside its state, and how much it deserves to be seen."""
 
 from goliat_monitoring.fleet import timing
+from goliat_monitoring.fleet.presence import clock_is_off
 from goliat_monitoring.server.pages.numbers import span
 from goliat_monitoring.server.pages.words import Sign, sign
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.workers import WorkerView
-
-# Beyond this a machine's clock makes its times misleading.
-CLOCK_OFF = 60 * timing.SECOND
 
 ADVICE = {
     "ambiguous_identity": "Several machines speak under one machine id, so nobody can tell which one is meant. "
@@ -38,7 +36,7 @@ def worker_flags(worker: WorkerView, now: int) -> list[str]:
     found = run_flags(worker.run, now) if worker.run is not None else []
     if worker.ambiguous:
         found.append("ambiguous_identity")
-    if worker.clock_skew is not None and abs(worker.clock_skew) > CLOCK_OFF:
+    if clock_is_off(worker.clock_skew):
         found.append("clock_off")
     if worker.set_aside:
         found.append("set_aside")

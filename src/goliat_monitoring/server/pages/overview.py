@@ -1,144 +1,176 @@
-"""The overview: how the fleet is, who needs a person, the workers that matter most, the studies."""
+"""The overview: how the fleet is, who needs a person, the workers that matter most, the studies under way."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from litestar import Request, Response, get
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.pages.flags import holds, presence_sign, worker_flags
-from goliat_monitoring.server.pages.sentence import Fleet, say
+from goliat_monitoring.fleet.finish import finish_of_all
+from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
+from goliat_monitoring.server.pages.listing import Asked
+from goliat_monitoring.server.pages.needs import Need, needs_of, unfit_studies
+from goliat_monitoring.server.pages.sentence import Cause, Fleet, Lost, say
 from goliat_monitoring.server.pages.show import Page, fragment, whole
-from goliat_monitoring.server.pages.words import Sign, sign
-from goliat_monitoring.server.pages.workers import WorkerRow, numbers, rows
+from goliat_monitoring.server.pages.words import sign
+from goliat_monitoring.server.pages.workers import COLUMNS, ON_OVERVIEW, STYLES, Filter, WorkerRow, filters, rows
 from goliat_monitoring.store.read import overview as read
-from goliat_monitoring.store.read.studies import list_studies
+from goliat_monitoring.store.read.studies import StudySummary, list_studies
 from goliat_monitoring.wire.clock import SECOND
 
 WORKERS_SHOWN = 50
 STUDIES_SHOWN = 20
-NEEDS_SHOWN = 20
+NEEDS_SHOWN, ALL_NEEDS = 20, 200
 DAY = 24 * 3600 * SECOND
+OF_WORKERS = ("online", "running", "idle", "error", "draining", "paused", "late", "offline")
+ALWAYS = frozenset({"online", "running", "idle", "late", "offline"})
+# All others are over and come last.
+STUDY_ORDER = {"running": 0, "waiting": 1, "paused": 2, "ended_with_failures": 3}
 
 
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A count that is a link."""
+class Burn(NamedTuple):
+    """What the machines that are heard cost, euro an hour; `idle` of it for those that compute nothing. `unpriced`:
+    how many of them have no price."""
 
-    key: str
-    count: int
-    word: str
-    href: str
-    icon: str
-    tone: str
+    rate: float
+    idle: float
+    unpriced: int
 
 
-class Need(NamedTuple):
-    """Something that waits for a person."""
-
-    key: str
-    sign: Sign
-    name: str
-    why: str
-    href: str
-    at: int
-
-
-def load(connection: Connection, now: int) -> Mapping[str, Any]:
+def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the overview shows."""
-    workers = rows(connection, now)
-    studies = list_studies(connection, limit=500)
+    workers = rows(connection, now, outlook)
+    under_way = list_studies(connection, ids=read.open_studies(connection))
+    newest = list_studies(connection, limit=STUDIES_SHOWN) if len(under_way) < STUDIES_SHOWN else []
     work = read.work(connection)
-    failed = read.failures(connection, NEEDS_SHOWN)
-    odd = [need for worker in workers for need in _needs(worker, now)]
-    heard = [worker for worker in workers if worker.view.presence != "offline"]
-    fleet = Fleet(
-        workers=len(workers),
-        working=sum(holds(worker.view) for worker in heard),
-        lost=tuple(worker.view.name for worker in workers if worker.lost),
-        claimable=sum(worker.view.wish == "active" and not holds(worker.view) for worker in heard),
-        queued=work.queued,
-        paused=work.held,
-        failed=work.failed,
-        trouble=len(odd),
+    unfit = unfit_studies(under_way, outlook)
+    needs = needs_of(
+        workers,
+        read.failures(connection, most_needs),
+        read.set_asides(connection),
+        read.stopped_studies(connection),
+        unfit,
+        now,
     )
-    state, sentence = say(fleet)
-    needs = [
-        Need(
-            f.assignment_id,
-            sign("assignment", "FAILED"),
-            f"{f.study_name} #{f.index}",
-            f"{f.reason or 'no reason was given'} (after {f.attempts} tries)",
-            f"/runs/{f.run_id}" if f.run_id else "/studies",
-            f.at,
-        )
-        for f in failed
-    ] + odd
-    needs.sort(key=lambda need: -need.at)
+    # Not all that failed was read.
+    total = len(needs) - min(work.failed, most_needs) + work.failed
+    waits = [study for study in under_way if study.counts.get("PENDING") and not study.paused]
+    fleet = fleet_of(workers, work, needs, total - work.failed, unfit=bool(waits) and len(unfit) == len(waits))
+    said = say(fleet)
+    finish = finish_of_all(outlook.studies[it.id] for it in under_way if it.id in outlook.studies)
     return {
-        "title": state,
-        "fleet_state": state,
-        "sentence": sentence,
+        "title": said.state,
+        "said": said,
+        "finish": finish.spread,
+        "finish_unknown": finish.unknown,
+        "waits_for_first": bool(work.running) and finish.spread is None and finish.unknown > 0,
         "numbers": [
-            ("Workers", _fleet_numbers(workers)),
-            ("Assignments", _work_numbers(work, read.completed_since(connection, now - DAY))),
+            ("Workers", worker_numbers(workers)),
+            ("Assignments", work_numbers(work, read.completed_since(connection, now - DAY))),
         ],
-        "needs": needs[:NEEDS_SHOWN],
-        "needs_total": work.failed + len(odd),
-        "workers": [worker.shown for worker in workers[:WORKERS_SHOWN]],
+        "burn": burn(workers),
+        "needs": needs[:most_needs],
+        "needs_total": total,
+        "needs_most": ALL_NEEDS,
+        "workers": workers[:WORKERS_SHOWN],
         "workers_total": len(workers),
-        "studies": sorted(studies, key=lambda it: (_place(it.state), -it.created_at))[:STUDIES_SHOWN],
-        "studies_total": len(studies),
+        "columns": list(ON_OVERVIEW),
+        "choices": COLUMNS,
+        "studies": studies_shown(under_way, newest),
+        "studies_total": len(under_way),
+        "finishes": {
+            study.id: future.eta for study in under_way if (future := outlook.studies.get(study.id)) is not None
+        },
     }
 
 
-def _place(state: str) -> int:
-    return {"running": 0, "waiting": 1, "paused": 2, "ended_with_failures": 3}.get(state, 4)
-
-
-def _needs(worker: WorkerRow, now: int) -> list[Need]:
-    found = []
-    view = worker.view
-    if worker.lost:
-        look = presence_sign(view, now)
-        why = "Not heard while holding a run. If the machine is gone, its work is offered to another by itself."
-        found.append(Need(f"{view.id}-lost", look, view.name, why, f"/workers/{view.id}", view.last_seen))
-    for flag, text in zip(worker_flags(view, now), worker.advice, strict=False):
-        look = sign("flag", flag)
-        found.append(Need(f"{view.id}-{flag}", look, view.name, text, f"/workers/{view.id}", view.last_seen))
-    return found
-
-
-def _fleet_numbers(workers: list[WorkerRow]) -> list[Number]:
-    found = [Number(*it) for it in numbers(workers)]
-    return [it for it in found if it.count or it.key in ("running", "idle", "offline")]
-
-
-def _work_numbers(work: read.Work, completed: int) -> list[Number]:
-    pending, running, failed, done = (
-        sign("assignment", state) for state in ("PENDING", "RUNNING", "FAILED", "COMPLETED")
+def fleet_of(
+    workers: Sequence[WorkerRow], work: read.Work, needs: Sequence[Need], trouble: int, *, unfit: bool
+) -> Fleet:
+    """What the sentence is made from."""
+    heard = [worker for worker in workers if worker.view.presence != "offline"]
+    others = filters(workers, ("offline", "paused", "draining"), Asked("/workers"))
+    newest = next((need for need in needs if not need.key.endswith("-lost")), None)
+    return Fleet(
+        workers=len(workers),
+        working=sum(worker.run is not None for worker in heard),
+        lost=tuple(_lost(worker) for worker in workers if worker.lost),
+        claimable=sum(worker.view.wish == "active" and worker.run is None for worker in heard),
+        idle_for=", ".join(f"{it.many} {it.word}" for it in others if it.many),
+        queued=work.queued,
+        paused=work.held,
+        failed=work.failed,
+        trouble=trouble - sum(worker.lost for worker in workers),
+        cause=Cause(f"{newest.name} {newest.sign.word.lower()}", newest.at) if newest is not None else None,
+        unfit=unfit,
     )
+
+
+def _lost(worker: WorkerRow) -> Lost:
+    run = worker.run
+    assert run is not None  # noqa: S101 - that makes it lost
+    name = f"{run.study_name} #{run.index}" if run.study_name is not None else "a study started by hand"
+    offered = run.lease_until + OFFER_AFTER_LEASE if run.assignment_id is not None else None
+    return Lost(worker.view.name, name, worker.view.last_seen, offered)
+
+
+def burn(workers: Sequence[WorkerRow]) -> Burn | None:
+    """What an hour costs now; None where no machine has a price."""
+    heard = [worker for worker in workers if worker.view.presence != "offline"]
+    prices = [(worker.view.price_per_hour, worker.run is None) for worker in heard]
+    known = [(price, idle) for price, idle in prices if price is not None]
+    if not known:
+        return None
+    return Burn(sum(price for price, _ in known), sum(price for price, idle in known if idle), len(prices) - len(known))
+
+
+def studies_shown(under_way: Sequence[StudySummary], newest: Sequence[StudySummary]) -> list[StudySummary]:
+    """Those under way, then the newest that are over, as many as there is room for."""
+    both = {study.id: study for study in [*newest, *under_way]}
+    ordered = sorted(both.values(), key=lambda it: (STUDY_ORDER.get(it.state, 4), -it.created_at))
+    return ordered[:STUDIES_SHOWN]
+
+
+def worker_numbers(workers: Sequence[WorkerRow]) -> list[Filter]:
+    """Workers by what they do; those that are usual are shown even where there is none."""
+    found = filters(workers, OF_WORKERS, Asked("/workers"))
+    return [it for it in found if it.many or it.key in ALWAYS]
+
+
+def work_numbers(work: read.Work, completed: int) -> list[Filter]:
+    """Assignments by what is with them."""
+    held = sign("study", "paused")
+    found = [
+        ("queued", work.queued, "queued", "/studies", sign("assignment", "PENDING")),
+        ("held", work.held, "held by a pause", "/studies", held),
+        ("under-way", work.running, "running", "/studies?show=running", sign("assignment", "RUNNING")),
+        ("failed", work.failed, "failed", "/#needs" if work.failed else "/studies", sign("assignment", "FAILED")),
+        ("done", completed, "completed in 24 h", "/studies", sign("assignment", "COMPLETED")),
+    ]
     return [
-        Number("queued", work.queued + work.held, "queued", "/studies", pending.icon, pending.tone),
-        Number("under-way", work.running, "running", "/studies", running.icon, running.tone),
-        Number("failed", work.failed, "failed", "#needs" if work.failed else "/studies", failed.icon, failed.tone),
-        Number("done", completed, "completed in 24 h", "/studies", done.icon, done.tone),
+        Filter(key, count, word, href, look.icon, look.tone)
+        for key, count, word, href, look in found
+        if count or key != "held"
     ]
 
 
-PAGE = Page(
-    nav="overview", fragment="/fragments/overview", template="overview.html", topics=("fleet", "studies"), load=load
-)
+async def page_of(request: Request[Any, Any, Any]) -> Page:
+    """The overview; `?needs=all` names more of what needs a person."""
+    everything = request.query_params.get("needs") == "all"
+    address = "/fragments/overview?needs=all" if everything else "/fragments/overview"
+    read_it = partial(load, ALL_NEEDS if everything else NEEDS_SHOWN, await request.app.state.services.outlook())
+    return Page("overview", address, "overview.html", ("fleet", "studies"), read_it, styles=STYLES)
 
 
 @get("/")
 async def overview(request: Request[Any, Any, Any]) -> Response[str]:
     """The overview page."""
-    return await whole(request, PAGE)
+    return await whole(request, await page_of(request))
 
 
 @get("/fragments/overview")
 async def overview_fragment(request: Request[Any, Any, Any]) -> Response[str]:
     """Its live part."""
-    return await fragment(request, PAGE)
+    return await fragment(request, await page_of(request))

@@ -5,7 +5,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from goliat_monitoring.server.pages import numbers, words
+from goliat_monitoring.server.pages import numbers, ranges, words
 from goliat_monitoring.server.pages.assets import BUILD, STATIC_URL, TEMPLATES
 from goliat_monitoring.wire.clock import iso
 
@@ -44,7 +44,10 @@ def environment() -> Environment:
         percent=numbers.whole_percent,
         plural=numbers.plural,
     )
-    env.filters.update(iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
+    env.filters.update(
+        iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count, money=numbers.money,
+        hours=numbers.hours, finish=ranges.finish, left=ranges.left,
+    )  # fmt: skip
     return env
 
 

@@ -62,6 +62,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     cause: str
     flag: str
     flag_reason: str
+    flagged_at: int | None
 
 
 class Sign(msgspec.Struct, frozen=True, kw_only=True):

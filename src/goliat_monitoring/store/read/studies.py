@@ -1,6 +1,6 @@
 """Super studies and their assignments, with progress. Never reads a log."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import msgspec
@@ -92,14 +92,21 @@ class CaseView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_studies(
-    connection: Connection, *, name: str | None = None, limit: int = 1000, study_id: str | None = None
+    connection: Connection,
+    *,
+    name: str | None = None,
+    limit: int = 1000,
+    study_id: str | None = None,
+    ids: Collection[str] | None = None,
 ) -> list[StudySummary]:
-    """Super studies, newest first; with `name`, only the one so called (case does not matter)."""
+    """Super studies, newest first; with `name` only the one so called (case does not matter), with `ids` only these."""
     query = select(studies).order_by(studies.c.created_at.desc(), studies.c.id.desc()).limit(limit)
     if name is not None:
         query = query.where(studies.c.name_key == name.casefold())
     if study_id is not None:
         query = query.where(studies.c.id == study_id)
+    if ids is not None:
+        query = query.where(studies.c.id.in_(ids))
     rows = connection.execute(query).all()
     shares = _shares(connection, [row.id for row in rows])
     return [_summary(row, shares.get(row.id, [])) for row in rows]

@@ -5,7 +5,8 @@ from sqlalchemy import Connection, Row, select
 
 from goliat_monitoring.fleet.presence import presence, worker_state
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import tables
+from goliat_monitoring.fleet.trace import Trace
+from goliat_monitoring.store import conditions, tables
 from goliat_monitoring.store.read.runs import RunSummary, newest_per_worker, worker_name
 from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.errors import Refused
@@ -19,7 +20,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     `state` and `presence` are derived at the time of the query. `run`: its newest live run, else its newest.
     `ambiguous`: ids of the other live workers under the same machine id; then nobody knows which of them speaks.
     `set_aside`: names of the studies of which it gets nothing more, because its runs of them failed.
-    `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: in euro.
+    `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: in euro. `conditions`: each of `notes`,
+    and clock_off, with the time since which an agent's heartbeats tell it. `gpu_trace`: how busy its GPU was lately.
     """
 
     id: str
@@ -32,7 +34,9 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     wish: str
     notes: list[str]
+    conditions: dict[str, int]
     vitals: dict[str, float]
+    gpu_trace: Trace
     clock_skew: int | None
     price_per_hour: float | None
     last_seen: int
@@ -106,7 +110,9 @@ def _view(
         facts=msgspec.json.decode(row.facts, type=Facts),
         wish=row.wish,
         notes=msgspec.json.decode(row.notes, type=list[str]),
+        conditions=conditions.since(row.conditions),
         vitals=msgspec.json.decode(row.vitals, type=dict[str, float]),
+        gpu_trace=conditions.trace(row.gpu_trace),
         clock_skew=row.clock_skew,
         price_per_hour=row.price_per_hour,
         last_seen=row.last_seen,

@@ -4,6 +4,8 @@ import { clock, serverNow, setServerNow } from "./times.js";
 const root = document.documentElement;
 const state = document.getElementById("connection");
 const words = document.getElementById("connection-words");
+// Apart from the words, which are read out when they change: a countdown is not.
+const next = document.getElementById("connection-next");
 const topics = root.dataset.topics;
 // A hidden page rests after this long: browsers allow few connections to one server.
 const REST = 30_000;
@@ -31,8 +33,9 @@ function tell(kind) {
   document.body.dispatchEvent(new CustomEvent(`sse:${kind}`));
 }
 
-function show(kind, text) {
+function show(kind, text, then = "") {
   state.dataset.state = kind;
+  next.textContent = then;
   if (words.textContent !== text) words.textContent = text;
   document.body.classList.toggle("stale", kind === "lost");
 }
@@ -71,7 +74,7 @@ function lost() {
   const at = Date.now() + again;
   const count = () => {
     const left = Math.ceil((at - Date.now()) / 1000);
-    if (waits > 1) show("lost", `Connection lost. Data as of ${clock(new Date(heard))}. Next try in ${Math.max(left, 0)} s.`);
+    if (waits > 1) show("lost", `Connection lost. Data as of ${clock(new Date(heard))}.`, ` Next try in ${Math.max(left, 0)} s.`);
     if (left > 0) retry = setTimeout(count, 1000 - ((at - Date.now()) % 1000 ? 500 : 0));
     else open();
   };

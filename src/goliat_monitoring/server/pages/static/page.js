@@ -1,11 +1,19 @@
 // Small duties of every page: skip swaps that change nothing, tint what changed state, copy buttons, tabs.
 import "./times.js";
 import "./live.js";
+import "./keys.js";
+import "./order.js";
 import { refresh } from "./actions.js";
 
 const last = new WeakMap();
 let states = new Map();
 let open = new Set();
+
+function letGo() {
+  if (!getSelection().isCollapsed) return;
+  document.removeEventListener("selectionchange", letGo);
+  refresh();
+}
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
@@ -15,6 +23,13 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   if (asking) {
     event.detail.shouldSwap = false;
     asking.addEventListener("close", refresh, { once: true });
+    return;
+  }
+  // What is marked to be copied stays until it is let go.
+  const marked = getSelection();
+  if (!marked.isCollapsed && target.contains(marked.anchorNode)) {
+    event.detail.shouldSwap = false;
+    document.addEventListener("selectionchange", letGo);
     return;
   }
   // What is the same stays untouched, and so do focus and selection in it.
@@ -37,6 +52,12 @@ document.addEventListener("htmx:afterSwap", (event) => {
     }
   }
   tabs(event.detail.target);
+});
+
+// What is cut says the whole of it under the pointer.
+document.addEventListener("pointerover", ({ target }) => {
+  const node = target.closest?.(".clip, .cut, .which bdi, .short");
+  if (node && !node.title && node.scrollWidth > node.clientWidth) node.title = node.textContent;
 });
 
 // Commands come as one block per shell; the choice is kept.

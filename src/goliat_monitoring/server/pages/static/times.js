@@ -9,10 +9,22 @@ export const setServerNow = (iso) => {
   if (!Number.isNaN(at)) ahead = Date.now() - at;
 };
 
-const two = (n) => String(n).padStart(2, "0");
-export const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+// The viewer's zone, or UTC by choice.
+const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+let utc = false;
+try {
+  utc = localStorage.getItem("zone") === "utc";
+} catch {
+  // storage may be barred; then it is the viewer's
+}
+export const zoneName = () => (utc ? "UTC" : here);
+// A date whose UTC fields read as the clock on the wall of the chosen zone.
+const wall = (date) => (utc ? date : new Date(date - date.getTimezoneOffset() * 60000));
+
+export const clock = (date) => wall(date).toISOString().slice(11, 19);
+const day = (date) => wall(date).toISOString().slice(0, 10);
 export const absolute = (date) => `${day(date)} ${clock(date)}`;
+const exactly = (date) => `${absolute(date)} ${zoneName()}`;
 
 // Two units, as everywhere: "3 h 12 min".
 export function span(seconds) {
@@ -37,17 +49,59 @@ export function tell(node) {
   if (Number.isNaN(date.getTime())) return;
   const seconds = (serverNow() - date) / 1000;
   const kind = node.dataset.as;
+  const title = exactly(date);
+  if (node.title !== title) node.title = title;
   if (kind === "clock") return put(node, clock(date));
   if (kind === "at") return put(node, absolute(date));
-  if (!node.title) node.title = absolute(date);
+  if (kind === "time") return put(node, day(date) === day(new Date(serverNow())) ? clock(date).slice(0, 5) : dayClock(date));
   if (kind === "since") return put(node, span(seconds));
   put(node, seconds < 172800 ? ago(seconds) : absolute(date));
 }
 
-export const tellAll = (within = document) => within.querySelectorAll("time[data-as]").forEach(tell);
+const days = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" });
+const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+// "Thu 18:00", from six days on "4 Dec 18:00".
+export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
+  return `${(far ? dates : days).format(wall(date))} ${clock(date).slice(0, 5)}`;
+}
+
+// A range of time to come: "Thu 18:00–23:00".
+function tellRange(node) {
+  const from = new Date(node.dataset.from);
+  const to = new Date(node.dataset.to);
+  const far = to - serverNow() >= 6 * 86400000;
+  const same = day(from) === day(to);
+  put(node, same ? `${dayClock(from, far)}–${clock(to).slice(0, 5)}` : `${dayClock(from, far)} – ${dayClock(to, far)}`);
+  node.title = `${absolute(from)} – ${exactly(to)}`;
+}
+
+export function tellAll(within = document) {
+  within.querySelectorAll("time[data-as]").forEach(tell);
+  within.querySelectorAll("[data-from]").forEach(tellRange);
+  // Marks of charts; SVG knows no time element.
+  within.querySelectorAll("text[data-at]").forEach((node) => put(node, dayClock(new Date(node.dataset.at), "date" in node.dataset)));
+}
 
 const zone = document.getElementById("zone");
-if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
+function nameZone() {
+  zone.textContent = zoneName();
+  zone.setAttribute("aria-label", `Times are ${zoneName()}; show ${utc ? here : "UTC"}`);
+}
+if (zone) {
+  nameZone();
+  zone.hidden = false;
+  zone.addEventListener("click", () => {
+    utc = !utc;
+    try {
+      localStorage.setItem("zone", utc ? "utc" : "local");
+    } catch {
+      // the choice then lasts for this page only
+    }
+    nameZone();
+    tellAll();
+    document.dispatchEvent(new CustomEvent("zone"));
+  });
+}
 tellAll();
 // Clock times never change: only ages are told again.
 setInterval(() => {

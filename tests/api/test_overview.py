@@ -1,0 +1,102 @@
+"""What the overview reads, on both databases: counts, the finish, and since when a trouble is one."""
+
+from collections.abc import Callable
+from typing import Any
+
+from goliat_monitoring.fleet.forecast import Spread
+from goliat_monitoring.fleet.outlook import Future, Outlook
+from goliat_monitoring.server.pages import overview
+from goliat_monitoring.server.pages.render import render
+from goliat_monitoring.server.pages.show import Server
+from goliat_monitoring.wire import agent as wire
+from tests.support.app import App
+
+WithApp = Callable[..., None]
+
+
+async def seen(app: App, outlook: Outlook | None = None) -> tuple[dict[str, Any], str]:
+    """What the overview loads, and its HTML."""
+    now = app.clock.now
+    ahead = outlook or await app.services.outlook()
+    found = dict(await app.services.db.read(lambda c: overview.load(20, ahead, c, now)))
+    return found, render("overview.html", server=Server("http://x", "", False), now=now, **found)
+
+
+def numbers(found: dict[str, Any]) -> dict[str, int]:
+    return {it.key: it.many for _, group in found["numbers"] for it in group}
+
+
+def test_counts_of_work(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study("one", parts=4)
+        paused = await app.study("held", parts=2)
+        gone = await app.study("gone", parts=3)
+        await app.post(f"/api/super-studies/{paused['id']}/pause", None)
+        await app.post(f"/api/super-studies/{gone['id']}/cancel", None)
+        agent = await app.agent()
+        await agent.claim()
+        found, text = await seen(app)
+        counts = numbers(found)
+        assert {key: counts[key] for key in ("queued", "held", "under-way", "failed", "done")} == {
+            "queued": 3, "held": 2, "under-way": 1, "failed": 0, "done": 0,
+        }  # fmt: skip
+        assert {it.name for it in found["studies"]} == {"one", "held", "gone"}
+        assert found["studies_total"] == 2
+        assert f'id="s-{study["id"]}"' in text
+
+    with_app(test)
+
+
+def test_the_finish_of_all_and_of_each_is_a_range(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        first, second = await app.study("first"), await app.study("second")
+        agent = await app.agent()
+        await agent.claim()
+        hour = 3600.0
+        known = Future(Spread(2 * hour, 3 * hour, 5 * hour), {})
+        outlook = Outlook({first["id"]: known, second["id"]: Future(None, {})}, {}, {}, takers=1)
+        found, text = await seen(app, outlook)
+        assert found["finish"] == known.eta
+        # The clock stands at 2027-01-15 08:00 UTC, a Friday.
+        assert text.count("Fri 10:00\N{EN DASH}13:00 UTC") == 2
+        assert "without 1 study of which nothing is computed yet" in text
+        assert "after first simulation" in text
+
+    with_app(test)
+
+
+def test_work_that_no_worker_may_have_needs_a_person(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study("picky")
+        await app.agent()
+        stuck = {study["id"]: Future(None, {}, stuck=True)}
+        found, _ = await seen(app, Outlook(stuck, {}, {}, takers=1))
+        assert found["said"].state == "Waiting for a person"
+        assert [(it.sign.word, it.name) for it in found["needs"]] == [("No worker fits", "picky")]
+        # Without a worker it only waits for one.
+        found, _ = await seen(app, Outlook(stuck, {}, {}, takers=0))
+        assert found["needs"] == []
+
+    with_app(test)
+
+
+def test_a_trouble_has_a_beginning_and_an_end(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        agent = await app.agent()
+
+        async def beat(*notes: str, skew_s: int = 0) -> list[tuple[str, int | None]]:
+            at = app.clock.now + skew_s * 1_000_000
+            await agent.call("POST", "heartbeat", wire.Beat(agent.session_id, at, notes=list(notes)))
+            found, _ = await seen(app)
+            return sorted((it.sign.word, it.at) for it in found["needs"])
+
+        began = app.clock.now
+        assert await beat("disk_low") == [("Disk low", began)]
+        app.clock.now += 5_000_000
+        assert await beat("disk_low", skew_s=120) == [("Clock off", app.clock.now), ("Disk low", began)]
+        app.clock.now += 5_000_000
+        assert await beat() == []
+        app.clock.now += 5_000_000
+        assert await beat("disk_low") == [("Disk low", app.clock.now)], "another time"
+
+    with_app(test)
