@@ -56,3 +56,13 @@ def count(number: int) -> str:
 def plural(number: int, one: str, many: str = "") -> str:
     """`1 run`, `2 runs`."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def money(euro: float) -> str:
+    """Euro without the word: cents below a hundred."""
+    return f"{euro:.2f}" if abs(euro) < 100 else count(round(euro))
+
+
+def hours(value: float) -> str:
+    """Hours without the word: tenths below ten."""
+    return f"{value:.1f}" if abs(value) < 10 else count(round(value))

@@ -1,13 +1,17 @@
 """Turning views into HTML. Every text is escaped and made visible on its way out, whoever wrote it."""
 
+import json
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from goliat_monitoring.server.pages import numbers, words
+from goliat_monitoring.server.pages import numbers, ranges, words
 from goliat_monitoring.server.pages.assets import BUILD, STATIC_URL, TEMPLATES
 from goliat_monitoring.wire.clock import iso
+
+# Characters of a config's value in one line.
+LONGEST_VALUE = 160
 
 
 def _visible(value: Any) -> Any:
@@ -23,6 +27,12 @@ def moment(micros: int | None, kind: str = "ago") -> str | Markup:
     # Readable as it stands, without the script.
     text = stamp[11:19] if kind == "clock" else f"{stamp[:10]} {stamp[11:16]} UTC"
     return Markup('<time datetime="{}" data-as="{}">{}</time>').format(stamp, kind, text)
+
+
+def brief(value: object) -> str:
+    """A JSON value in one line, its beginning where it is long."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
 
 
 def environment() -> Environment:
@@ -44,7 +54,11 @@ def environment() -> Environment:
         percent=numbers.whole_percent,
         plural=numbers.plural,
     )
-    env.filters.update(iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
+    env.filters.update(
+        iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count, money=numbers.money,
+        hours=numbers.hours, finish=ranges.finish, left=ranges.left,
+        brief=brief,
+    )  # fmt: skip
     return env
 
 

@@ -1,11 +1,13 @@
 """GPU hours and money of a super study, from its runs and those of the same workers."""
 
+from collections.abc import Mapping
+
 import msgspec
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, case, func, or_, select
 
 from goliat_monitoring.fleet.outlook import Future
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.usage import Amount, Span, cost, gpu_hours, usage
+from goliat_monitoring.fleet.usage import HOUR_S, Amount, Span, cost, gpu_hours, usage
 from goliat_monitoring.store import tables
 from goliat_monitoring.wire.clock import SECOND
 
@@ -64,3 +66,50 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         cost=money[0] if money is not None else None,
         unpriced=money[1] if money is not None else 0.0,
     )
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """Euro of a super study at today's prices: `spent` so far, `forecast` when it is done."""
+
+    spent: float
+    forecast: float
+
+
+def costs_of(connection: Connection, now: int, futures: Mapping[str, Future | None]) -> dict[str, Cost]:
+    """What these studies cost, of those with a priced worker; the price of a list: one look at the runs of each.
+
+    Runs of one worker that overlap count twice here.
+    """
+    end = case(
+        (runs.c.state.in_(UNHEARD), func.coalesce(runs.c.last_sign_at, runs.c.claimed_at)),
+        else_=func.coalesce(runs.c.ended_at, now),
+    )
+    prices = {
+        row.id: row.price_per_hour
+        for row in connection.execute(
+            select(workers.c.id, workers.c.price_per_hour).where(workers.c.price_per_hour.is_not(None))
+        )
+    }
+    if not prices:
+        return {}
+    query = (
+        select(assignments.c.super_study_id, runs.c.worker_id, func.sum(end - runs.c.claimed_at).label("spent"))
+        .join(assignments, assignments.c.id == runs.c.assignment_id)
+        .where(assignments.c.super_study_id.in_(list(futures)))
+        .group_by(assignments.c.super_study_id, runs.c.worker_id)
+    )
+    spent: dict[str, float] = {}
+    for row in connection.execute(query):
+        if row.worker_id in prices:
+            hours = float(row.spent) / SECOND / HOUR_S
+            spent[row.super_study_id] = spent.get(row.super_study_id, 0.0) + prices[row.worker_id] * hours
+    found = {}
+    for study_id, future in futures.items():
+        to_come = sum(
+            prices.get(worker, 0.0) * seconds / HOUR_S
+            for worker, seconds in (future.machine_s.items() if future is not None else ())
+        )
+        if study_id in spent or to_come:
+            so_far = spent.get(study_id, 0.0)
+            found[study_id] = Cost(spent=so_far, forecast=so_far + to_come)
+    return found

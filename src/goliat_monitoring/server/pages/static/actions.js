@@ -62,7 +62,7 @@ document.addEventListener("submit", async (event) => {
   try {
     const said = await send(method, address, bodyOf(form));
     problem.textContent = "";
-    form.closest("dialog")?.close();
+    if (!("stay" in form.dataset)) form.closest("dialog")?.close();
     form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: said }));
     if (form.dataset.then) location.assign(form.dataset.then);
     else refresh();

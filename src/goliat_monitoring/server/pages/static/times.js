@@ -44,7 +44,29 @@ export function tell(node) {
   put(node, seconds < 172800 ? ago(seconds) : absolute(date));
 }
 
-export const tellAll = (within = document) => within.querySelectorAll("time[data-as]").forEach(tell);
+const days = new Intl.DateTimeFormat("en-GB", { weekday: "short" });
+const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+// "Thu 18:00", from six days on "4 Dec 18:00".
+export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
+  return `${(far ? dates : days).format(date)} ${clock(date).slice(0, 5)}`;
+}
+
+// A range of time to come: "Thu 18:00–23:00".
+function tellRange(node) {
+  const from = new Date(node.dataset.from);
+  const to = new Date(node.dataset.to);
+  const far = to - serverNow() >= 6 * 86400000;
+  const same = from.toDateString() === to.toDateString();
+  put(node, same ? `${dayClock(from, far)}–${clock(to).slice(0, 5)}` : `${dayClock(from, far)} – ${dayClock(to, far)}`);
+  node.title = `${absolute(from)} – ${absolute(to)}`;
+}
+
+export function tellAll(within = document) {
+  within.querySelectorAll("time[data-as]").forEach(tell);
+  within.querySelectorAll("[data-from]").forEach(tellRange);
+  // Marks of charts; SVG knows no time element.
+  within.querySelectorAll("text[data-at]").forEach((node) => put(node, dayClock(new Date(node.dataset.at), "date" in node.dataset)));
+}
 
 const zone = document.getElementById("zone");
 if (zone) zone.textContent = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
