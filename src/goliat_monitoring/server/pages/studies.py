@@ -87,7 +87,6 @@ def load(wish: Wish, future: Outlook, connection: Connection, now: int) -> Mappi
         "total": len(studies),
         "filters": [(state, sign("study", state), count) for state, count in counts.items()],
         "pager": pager,
-        "now": now,
     }
 
 

@@ -24,6 +24,11 @@ def offers(connection: Connection, now: int) -> list[Offer]:
     return rule.offers(silent, found, _announcements(connection, [it.assignment_id for it in silent]), now)
 
 
+def offers_of_run(connection: Connection, now: int, run_id: str) -> list[Offer]:
+    """Those that this run is part of, as the silent one or as the one that speaks."""
+    return [it for it in offers(connection, now) if run_id in (it.silent.run_id, it.stranger.run_id)]
+
+
 def silent_claims(connection: Connection, run_id: str | None = None) -> list[SilentClaim]:
     """Bare runs that were claimed and never spoke, or whether this one is such a run."""
     own = select(run_configs.c.run_id).where(run_configs.c.run_id == runs.c.id).exists()

@@ -48,6 +48,10 @@ export async function send(method, address, body) {
   return said;
 }
 
+// `/studies/{study.id}` with what the server said.
+const filled = (address, said) =>
+  address.replace(/\{([\w.]+)\}/g, (_, way) => encodeURIComponent(way.split(".").reduce((it, key) => it?.[key], said) ?? ""));
+
 export const refresh = () => document.body.dispatchEvent(new CustomEvent("sse:refresh"));
 
 document.addEventListener("submit", async (event) => {
@@ -64,7 +68,7 @@ document.addEventListener("submit", async (event) => {
     problem.textContent = "";
     if (!("stay" in form.dataset)) form.closest("dialog")?.close();
     form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: said }));
-    if (form.dataset.then) location.assign(form.dataset.then);
+    if (form.dataset.then) location.assign(filled(form.dataset.then, said));
     else refresh();
   } catch (trouble) {
     problem.textContent = `Not done: ${trouble.message}`;

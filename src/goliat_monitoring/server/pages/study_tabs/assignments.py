@@ -114,7 +114,6 @@ def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now
         "opened": opened,
         "pager": pager,
         "filters": filters(study, replaced),
-        "now": now,
         "cancelled": study.cancelled,
     }
 

@@ -1,5 +1,6 @@
 """What happened to a study, newest first, from the record of events; filtered by kind and paged by the address."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from goliat_monitoring.server.pages.words import ASSIGNMENT, RUN, Sign
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.events import EventView, list_events
 from goliat_monitoring.store.read.runs import worker_name
+from goliat_monitoring.wire.clock import iso
 
 SHOWN = 100
 # What people filter by: the beginnings of kinds.
@@ -22,6 +24,8 @@ GROUPS = {"people": "by people", "run": "runs", "assignment": "assignments", "st
 # These are no news beside the name of the kind.
 _SILENT = frozenset({"was", "leaseUntil", "attempt", "cause"})
 LONGEST = 160
+# Whole numbers from here on are UTC microseconds.
+_A_TIME = 10**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,8 @@ def sign_of(kind: str) -> Sign:
     name = name[:1].upper() + name[1:]
     if known is None:
         return Sign("flag" if kind == "worker_set_aside" else "bar", name, "warn" if "aside" in kind else "off")
-    return Sign(known.icon, name, known.tone)
+    # Red only where a person must act: what follows a run that failed is another event.
+    return Sign(known.icon, name, "warn" if subject == "run" and known.tone == "bad" else known.tone)
 
 
 def load(study_id: str, group: str, before: int | None, connection: Connection, now: int) -> Mapping[str, Any]:
@@ -110,11 +115,24 @@ def _rows(connection: Connection, events: list[EventView]) -> list[Row]:
 
 
 def _text(data: Mapping[str, Any]) -> str:
-    said = [f"{name} {value}" for name, value in data.items() if name not in _SILENT and value not in ("", None)]
+    said = [_said(name, value) for name, value in data.items() if name not in _SILENT and value not in ("", None)]
     if "attempt" in data:
         said.insert(0, f"try {data['attempt']}")
     text = ", ".join(said)
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def _said(name: str, value: object) -> str:
+    if name in ("reason", "ask"):
+        return str(value)
+    if isinstance(value, int) and value > _A_TIME:
+        value = iso(value)
+    return f"{_words(name)} {value}"
+
+
+def _words(name: str) -> str:
+    """`notBefore` as people write it."""
+    return re.sub("(?<=[a-z])[A-Z]", lambda it: f" {it[0].lower()}", name)
 
 
 def make(study_id: str, query: Query, future: Outlook) -> Made:

@@ -90,7 +90,7 @@ def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now
     """What the tab shows. Raises `Refused` 404."""
     study = study_of(connection, study_id)
     first = read.first_claim(connection, study_id)
-    common = {"title": "", "study": study, "wish": wish, "zooms": list(ZOOMS), "now": now}
+    common = {"title": "", "study": study, "wish": wish, "zooms": list(ZOOMS)}
     if first is None:
         return {**common, "chart": None}
     told = future.studies.get(study_id)
