@@ -25,6 +25,7 @@ from goliat_monitoring.server.pages.study_tabs import (
 )  # fmt: skip
 from goliat_monitoring.server.pages.study_tabs.tab import Query, Tab, page_of
 from goliat_monitoring.server.pages.words import sign
+from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.read import study_head as read
 from goliat_monitoring.store.read.completeness import proven_of
 from goliat_monitoring.store.read.overview import delivered
@@ -32,7 +33,7 @@ from goliat_monitoring.store.read.parts import TROUBLES, demands_of
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
-from goliat_monitoring.store.read.usage import study_usage
+from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.wire.errors import Refused
 
 TABS: dict[str, Tab] = {
@@ -45,7 +46,7 @@ FAILURES_SHOWN = 5
 _OVER = ("completed", "cancelled", "ended_with_failures")
 
 
-def load(study_id: str, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
+def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the head shows. Raises `Refused` 404."""
     found = list_studies(connection, study_id=study_id)
     if not found:
@@ -64,7 +65,7 @@ def load(study_id: str, future: Outlook, connection: Connection, now: int) -> Ma
         "note": eta_words(study, future),
         "ended_at": read.ended_at(connection, study_id) if over else None,
         "proven": proven_of(connection, study_id),
-        "used": study_usage(connection, now, study_id, told),
+        "used": used,
         "live": live,
         "follows_cancel": follows_cancel(
             study, len(live), sum(run.kind != "agent" for run in live), sum(lost.values()) / 3600
@@ -106,14 +107,15 @@ def follows_cancel(study: StudySummary, live: int, bare: int, lost_h: float) -> 
     return " ".join(said)
 
 
-def head_page(study_id: str, future: Outlook) -> Page:
+async def head_page(services: Services, study_id: str, future: Outlook) -> Page:
     """The head of one study. Its live runs move its bars, so it listens to the fleet as well."""
+    used = await services.usage(study_id, future)
     return Page(
         nav="studies",
         fragment=f"/fragments/studies/{quote(study_id, safe='')}",
         template="study.html",
         topics=(f"study:{study_id}", "fleet"),
-        load=partial(load, study_id, future),
+        load=partial(load, study_id, future, used),
         scripts=("study.js",),
         styles=("study.css",),
     )
@@ -132,7 +134,8 @@ async def _whole(request: Request[Any, Any, Any], study_id: str, key: str) -> Re
     future = await request.app.state.services.outlook()
     nav = render("study_nav.html", study_id=study_id, tabs=list(TABS.values()), at=key)
     query: Query = request.query_params
-    return await whole(request, head_page(study_id, future), nav, page_of(tab, study_id, query, future))
+    head = await head_page(request.app.state.services, study_id, future)
+    return await whole(request, head, nav, page_of(tab, study_id, query, future))
 
 
 @get("/studies/{study_id:str}")
@@ -150,7 +153,8 @@ async def study_tab(request: Request[Any, Any, Any], study_id: FromPath[str], ta
 @get("/fragments/studies/{study_id:str}")
 async def study_fragment(request: Request[Any, Any, Any], study_id: FromPath[str]) -> Response[str]:
     """Its head."""
-    return await fragment(request, head_page(study_id, await request.app.state.services.outlook()))
+    services = request.app.state.services
+    return await fragment(request, await head_page(services, study_id, await services.outlook()))
 
 
 @get("/fragments/studies/{study_id:str}/{tab:str}")

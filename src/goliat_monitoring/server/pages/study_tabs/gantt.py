@@ -17,7 +17,7 @@ from goliat_monitoring.store.read import attempts as read
 from goliat_monitoring.store.read.attempts import Attempt
 from goliat_monitoring.wire.clock import SECOND
 
-LANES, ATTEMPTS = 40, 300
+LANES, ATTEMPTS = 40, 200
 HOUR = 3600 * SECOND
 # Width of what is looked at; "" all of it.
 ZOOMS = {"": 0, "7d": 168 * HOUR, "24h": 24 * HOUR, "6h": 6 * HOUR, "1h": HOUR}
