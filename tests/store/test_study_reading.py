@@ -172,7 +172,7 @@ def test_the_cost_in_a_list_is_that_of_hours_at_their_price(house: House) -> Non
     assert house.database.read_now(lambda c: costs_of(c, house.now, {study: None})) == {}
     house.do(set_price, agent.worker_id, 0.5, "anna")
     cost = house.database.read_now(lambda c: costs_of(c, house.now, {study: None}))[study]
-    assert (cost.spent, cost.forecast) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert [cost.spent, cost.forecast] == pytest.approx([1.0, 1.0])
 
 
 def test_events_about_runs_are_events_of_their_study(house: House) -> None:
