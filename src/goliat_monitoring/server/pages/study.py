@@ -10,7 +10,7 @@ from litestar.params import FromPath
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.outlook import Outlook
-from goliat_monitoring.server.pages.numbers import plural
+from goliat_monitoring.server.pages.numbers import hours, plural
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.studies import eta_words
@@ -97,7 +97,8 @@ def follows_cancel(study: StudySummary, live: int, bare: int, lost_h: float) -> 
     """What a cancel does, before it is done."""
     said = []
     if live:
-        said.append(f"{plural(round(lost_h), 'GPU h', 'GPU h')} of unfinished simulations are lost.")
+        lost = hours(lost_h) if lost_h >= 0.1 else "Less than 0.1"
+        said.append(f"{lost} GPU h of unfinished simulations are lost.")
     if study.counts.get("PENDING"):
         one = study.counts["PENDING"] == 1
         said.append(f"{plural(study.counts['PENDING'], 'waiting assignment')} {'is' if one else 'are'} never begun.")
