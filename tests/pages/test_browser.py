@@ -215,7 +215,7 @@ def test_07_results_and_screenshots_arrive_and_the_end_is_seen_everywhere(
     expect(overview.locator(f"#w-{scene.worker}")).to_contain_text("Error")
     expect(worker.locator("main")).to_contain_text("Error")
     expect(study.locator("main")).to_contain_text("Failed")
-    expect(study.locator("table").first).to_contain_text("1 / 2")
+    expect(study.locator("#a-0")).to_contain_text("1 / 2")
     assert all(unreloaded(page) for page in pages)
 
 

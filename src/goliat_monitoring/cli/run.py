@@ -113,6 +113,52 @@ def cancel(
         show.console.print(f"{run} is cancelled, or will be when its machine has ended it.", markup=False)
 
 
+@app.command()
+def strangers(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "", as_json: JsonOption = False) -> None:
+    """Claims that never spoke, and machines that began to speak meanwhile: perhaps the same under another address."""
+    with client(server, token) as api:
+        offers = api.get("/api/strangers")
+    if as_json:
+        show.as_json(offers)
+        return
+    show.table(
+        ("Study", "#", "Claimed by", "Claimed", "Speaks as", "Since", "What speaks for it", "Run", "Its run"),
+        (
+            (
+                it.get("superStudyName"),
+                it.get("index"),
+                it.get("workerName"),
+                show.when(it.get("claimedAt")),
+                it.get("strangerName"),
+                show.when(it.get("beganAt")),
+                "; ".join(it.get("hints") or []),
+                it.get("runId"),
+                it.get("strangerRunId"),
+            )
+            for it in offers
+        ),
+        "None.",
+    )
+
+
+@app.command("belongs-to")
+def belongs_to(
+    run: Annotated[str, typer.Argument(help="Id of the run that was claimed and never spoke.")],
+    speaks: Annotated[str, typer.Argument(help="Id of the run that its machine speaks as.")],
+    server: ServerOption = DEFAULT_SERVER,
+    token: TokenOption = "",
+    as_json: JsonOption = False,
+) -> None:
+    """Say that a claim which never spoke is the run of another machine; see `run strangers`."""
+    with client(server, token) as api:
+        answer = api.post(f"/api/runs/{quote(run, safe='')}/belongs-to", {"runId": speaks})
+    if as_json:
+        show.as_json(answer)
+    else:
+        told = f"{speaks} is {answer.get('superStudyName')} #{answer.get('index')} now; {run} is lost."
+        show.console.print(told, markup=False)
+
+
 def _lines(api: Client, run: str, after: int, **asked: str | None) -> Iterator[dict[str, Any]]:
     """All lines there are, page by page. Those still waiting for their number come last."""
     while True:

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 from goliat_monitoring.fleet.states import AssignmentState, RunState
 
-_OPENED = ("run_claimed", "run_opened")
+# `run_linked`: a run that had no assignment takes over that of a claim that never spoke.
+_LINKED = "run_linked"
+_OPENED = ("run_claimed", "run_opened", _LINKED)
 _RUN_STATES = {f"run_{state}": state for state in RunState if state is not RunState.CLAIMED}
 _ASSIGNMENT_STATES = {f"assignment_{state.lower()}": state for state in AssignmentState}
 # What a person did to an assignment that was over, so that it may run again.
@@ -69,9 +71,12 @@ def _open(
     event: Event, runs: dict[str, RunState], owner: dict[str, str | None], assignments: dict[str, _Assignment]
 ) -> list[Fault]:
     run_id, faults = event.run_id or "", []
-    if run_id in runs:
+    if event.kind == _LINKED:
+        if run_id not in runs or runs[run_id].terminal or owner.get(run_id) is not None:
+            faults.append(Fault(event.position, f"run {run_id} was linked and is not a live one without assignment"))
+    elif run_id in runs:
         faults.append(Fault(event.position, f"run {run_id} was opened twice"))
-    runs[run_id] = RunState.CLAIMED
+    runs.setdefault(run_id, RunState.CLAIMED)
     owner[run_id] = event.assignment_id
     if event.assignment_id is None:
         return faults

@@ -12,10 +12,12 @@ from goliat_monitoring.server.pages.cache import Fragments
 from goliat_monitoring.server.requests import Requests
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.server.trouble import TOPIC, Troubles
+from goliat_monitoring.server.usages import Usages
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.counts import Counts
+from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.store.storage import Storage
 from goliat_monitoring.store.writer import TROUBLE_TOPIC
 from goliat_monitoring.wire.clock import SECOND
@@ -46,6 +48,7 @@ class Services:
         self.counted: tuple[int, Counts] | None = None
         self.started_at = clock()
         self._outlooks = Outlooks()
+        self._usages = Usages()
         self.epoch = ""
         self.quiet_until = 0
         self.db: Database
@@ -82,6 +85,10 @@ class Services:
     async def outlook(self) -> Outlook:
         """When everything will be done."""
         return await self._outlooks.now(self.db, self.clock())
+
+    async def usage(self, study_id: str, future: Outlook) -> StudyUsage:
+        """GPU hours and money of a study; of one that is not there, nothing."""
+        return await self._usages.now(self.db, self.clock(), study_id, future)
 
     def keep_quiet(self) -> None:
         """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""

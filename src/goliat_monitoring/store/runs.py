@@ -224,7 +224,10 @@ def ask(connection: Connection, moment: Moment, run_id: str, directive: str, act
             409, "this run has no agent", "a GOLIAT that reports by itself cannot be stopped from here; press its Stop"
         )
     connection.execute(update(runs).where(runs.c.id == run_id).values(directive=directive))
-    record(connection, moment.now, f"run_{directive}_asked", actor=actor, worker_id=row.worker_id, run_id=run_id)
+    record(
+        connection, moment.now, f"run_{directive}_asked", actor=actor, worker_id=row.worker_id,
+        assignment_id=row.assignment_id, run_id=run_id,
+    )  # fmt: skip
     note(connection, moment, run_id, f"{directive.capitalize()} asked by {actor}.", "warning")
     touch(connection, f"run:{run_id}", f"directive:{row.worker_id}")
 

@@ -524,4 +524,5 @@ events = Table(
     Column("assignment_id", Text),
     Column("run_id", Text, index=True),
     Column("data", Text, nullable=False, server_default="{}"),
+    Index("ix_events_super_study_id", "super_study_id", "id"),
 )

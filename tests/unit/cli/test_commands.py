@@ -282,3 +282,22 @@ def test_help_tells_what_is_taken_where_nothing_is_said(command: str, said: str)
 def test_hostile_text_cannot_steer_the_terminal() -> None:
     assert show.safe("\x1b[2Jred\x07 \x9b31m\u202eabc\r[b]") == "red\ufffd \ufffd31m\ufffdabc\ufffd[b]"
     assert show.log_line({"n": 1, "text": "[bold]x[/bold]", "level": "error"}).plain.endswith("[bold]x[/bold]")
+
+
+def test_a_silent_claim_is_offered_and_joined_by_its_id(server: Server) -> None:
+    offer = {
+        "runId": "r1",
+        "superStudyName": "trial",
+        "index": 4,
+        "workerName": "10.0.0.4",
+        "strangerRunId": "r2",
+        "strangerName": "10.8.0.9",
+        "hints": ["its hostname is the same"],
+    }
+    server.say("GET", "/api/strangers", [offer])
+    listed = call(server, "run", "strangers").stdout
+    assert all(text in listed for text in ("trial", "10.0.0.4", "10.8.0.9", "its hostname is the same", "r1", "r2"))
+    server.say("POST", "/api/runs/r1/belongs-to", {"id": "r2", "superStudyName": "trial", "index": 4})
+    result = call(server, "run", "belongs-to", "r1", "r2")
+    assert result.stdout.strip() == "r2 is trial #4 now; r1 is lost."
+    assert server.asked[-1][2] == {"runId": "r2"}

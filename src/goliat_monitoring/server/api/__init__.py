@@ -18,6 +18,7 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        strangers,
         super_studies,
         workers,
     )
@@ -35,6 +36,7 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        strangers,
         super_studies,
         workers,
     )

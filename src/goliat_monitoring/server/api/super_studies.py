@@ -1,6 +1,7 @@
 """Super studies: preview, create from a config to split or from ready-made assignments, list, show, delete."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -23,6 +24,7 @@ from goliat_monitoring.server.api.time_shapes import HistoryJson, history_json
 from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
+from goliat_monitoring.server.files import disposition
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
 from goliat_monitoring.store.history import points_of
@@ -30,6 +32,7 @@ from goliat_monitoring.store.read.studies import (
     AssignmentView,
     StudyDetail,
     StudySummary,
+    base_config,
     brief_assignments,
     get_study,
     list_assignments,
@@ -126,6 +129,14 @@ async def study_assignments(services: Given, study_id: FromPath[str]) -> list[As
     future, now = await services.outlook(), services.clock()
     found = await services.db.read(lambda c: list_assignments(c, now, study_id, with_config=True))
     return [assignment_json(assignment, future, now) for assignment in found]
+
+
+@get("/api/super-studies/{study_id:str}/config", tags=["Super studies"])
+async def base_config_file(services: Given, study_id: FromPath[str]) -> Response[bytes]:
+    """The study's base config as a file; its `sha256` is that of the config as it is stored, without the layout."""
+    name, text = await services.db.read(partial(base_config, study_id=study_id))
+    headers = {"Content-Disposition": disposition(name)}
+    return Response(msgspec.json.format(text.encode(), indent=2), media_type="application/json", headers=headers)
 
 
 @get("/api/super-studies/{study_id:str}/history", tags=["Super studies"])

@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages import overview, runs, studies, worker, workers
+from goliat_monitoring.server.pages import overview, runs, studies, study, worker, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
 from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
@@ -26,8 +26,10 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             worker.worker_part_fragment,
             studies.studies_list,
             studies.studies_fragment,
-            studies.study,
-            studies.study_fragment,
+            study.study,
+            study.study_fragment,
+            study.study_tab,
+            study.study_tab_fragment,
             runs.run,
             runs.run_fragment,
             runs.run_part_fragment,

@@ -1,89 +1,130 @@
-"""The list of super studies and one super study."""
+"""The list of super studies: sorted, filtered and paged by its address."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from litestar import Request, Response, get
-from litestar.params import FromPath
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.pages.numbers import plural
+from goliat_monitoring.fleet.forecast import Spread
+from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.fleet.usage import Amount
+from goliat_monitoring.server.pages.paging import Pager, number
 from goliat_monitoring.server.pages.show import Page, fragment, whole
-from goliat_monitoring.server.pages.words import ASSIGNMENT
-from goliat_monitoring.store.read.overview import delivered, done_cases
-from goliat_monitoring.store.read.studies import StudySummary, get_study, list_assignments, list_studies
+from goliat_monitoring.server.pages.words import STUDY, sign
+from goliat_monitoring.store.read.studies import StudySummary, list_studies
+from goliat_monitoring.store.read.usage import BriefUsage, brief_usage
 
-STUDIES_SHOWN = 500
+SHOWN = 100
+# More than anyone has; the list is sorted in memory.
+MOST = 10_000
+_OVER = ("completed", "cancelled", "ended_with_failures")
+# What a person looks at first.
+_PLACE = {"running": 0, "waiting": 1, "paused": 2, "ended_with_failures": 3, "completed": 4, "cancelled": 5}
 
 
-def load_list(connection: Connection, now: int) -> Mapping[str, Any]:
+class Row(NamedTuple):
+    """One study of the list. `finish`: seconds from now, None where nobody can tell; then `note` says why."""
+
+    study: StudySummary
+    finish: Spread | None
+    note: str
+    cost: Amount | None
+
+
+class Wish(NamedTuple):
+    """What the address asks for."""
+
+    show: str = ""
+    sort: str = "newest"
+    page: int = 1
+
+    def address(self, **change: object) -> str:
+        """The query of this wish with changes; what is usual is left out."""
+        asked = {**self._asdict(), "page": 1, **change}
+        usual = Wish()._asdict()
+        return urlencode({name: value for name, value in asked.items() if value != usual[name]})
+
+
+def _done(future: Outlook, study: StudySummary) -> float:
+    told = future.studies.get(study.id)
+    eta = told.eta if told is not None and study.state not in _OVER else None
+    return eta.p50 if eta is not None else float("inf")
+
+
+Order = Callable[[StudySummary, Outlook], Any]
+SORTS: dict[str, Order] = {
+    "state": lambda it, _: (_PLACE.get(it.state, 9), -it.created_at),
+    "name": lambda it, _: it.name.casefold(),
+    "progress": lambda it, _: (-it.progress, -it.created_at),
+    "finish": lambda it, future: (_done(future, it), -it.created_at),
+    "failed": lambda it, _: (-it.counts.get("FAILED", 0), -it.created_at),
+    "newest": lambda it, _: -it.created_at,
+}
+
+
+def wish_of(query: Mapping[str, str]) -> Wish:
+    """What is asked for; what nobody can ask for counts as not asked."""
+    show, sort = query.get("show", ""), query.get("sort", "newest")
+    return Wish(show if show in STUDY else "", sort if sort in SORTS else "newest", number(query.get("page")))
+
+
+def load(wish: Wish, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the list shows."""
-    del now
-    studies = list_studies(connection, limit=STUDIES_SHOWN)
-    return {"title": "Studies", "studies": studies, "total": len(studies)}
-
-
-def load_one(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
-    """What one study's page shows. Raises `Refused` 404."""
-    study = get_study(connection, study_id).summary
-    parts = list_assignments(connection, now, study_id)
-    done = done_cases(connection, study_id)
-    files, size = delivered(connection, study_id)
-    expected = [part.expected_total for part in parts]
-    known = sum(count for count in expected if count is not None)
+    studies = list_studies(connection, limit=MOST)
+    counts = {state: sum(it.state == state for it in studies) for state in STUDY}
+    wanted = sorted(
+        (it for it in studies if not wish.show or it.state == wish.show), key=lambda it: SORTS[wish.sort](it, future)
+    )
+    pager = Pager.of(len(wanted), SHOWN, wish.page)
+    shown = wanted[pager.offset : pager.offset + SHOWN]
+    used = brief_usage(connection, now, future.studies)
     return {
-        "title": study.name,
-        "it": study,
-        "sentence": sentence(study, sum(done.values()), known, complete=None not in expected),
-        "counts": [(state, study.counts[state]) for state in ASSIGNMENT if study.counts.get(state)],
-        "assignments": parts,
-        "done": done,
-        "files": files,
-        "bytes": size,
+        "title": "Studies",
+        "wish": wish,
+        "studies": [_row(it, future, used.get(it.id)) for it in shown],
+        "total": len(studies),
+        "filters": [(state, sign("study", state), count) for state, count in counts.items()],
+        "pager": pager,
     }
 
 
-def sentence(study: StudySummary, done: int, expected: int, *, complete: bool) -> str:
-    """How far a study is, in words. `complete`: how many simulations it has is known."""
-    of = plural(expected, "simulation") if complete else f"at least {plural(expected, 'simulation')}"
-    text = f"{study.completed} of {plural(study.total, 'assignment')} completed, {done} of {of} proven."
-    failed = study.counts.get("FAILED", 0)
-    if failed:
-        text += f" {plural(failed, 'assignment')} failed and {'waits' if failed == 1 else 'wait'} for a person."
-    if study.state == "waiting":
-        text += " No worker has claimed one yet." if not study.completed else " The rest waits for a worker."
-    return text
+def _row(study: StudySummary, future: Outlook, used: BriefUsage | None) -> Row:
+    told = future.studies.get(study.id)
+    eta = told.eta if told is not None and study.state not in _OVER else None
+    return Row(study, eta, eta_words(study, future) if eta is None else "", used.cost if used is not None else None)
 
 
-LIST = Page("studies", "/fragments/studies", "studies.html", ("studies",), load_list)
+def eta_words(study: StudySummary, future: Outlook) -> str:
+    """Why there is no finish; "" where none is waited for."""
+    told = future.studies.get(study.id)
+    if study.state in _OVER or (told is not None and told.eta is not None):
+        return ""
+    if told is not None and told.stuck:
+        return "no worker may take what is left"
+    return "paused" if study.paused and told is None else "after first simulation"
 
 
-def one_page(study_id: str) -> Page:
-    """One study. Its live runs move its bars, so it listens to the fleet as well."""
-    topics = (f"study:{study_id}", "fleet")
-    return Page("studies", f"/fragments/studies/{study_id}", "study.html", topics, partial(load_one, study_id))
+def page_for(wish: Wish, future: Outlook) -> Page:
+    """The list as it is asked for."""
+    query = wish.address(page=wish.page)
+    address = "/fragments/studies" + (f"?{query}" if query else "")
+    return Page(
+        "studies", address, "studies.html", ("studies",), partial(load, wish, future), styles=("study.css",)
+    )  # fmt: skip
 
 
 @get("/studies")
 async def studies_list(request: Request[Any, Any, Any]) -> Response[str]:
     """The list of studies."""
-    return await whole(request, LIST)
+    future = await request.app.state.services.outlook()
+    return await whole(request, page_for(wish_of(request.query_params), future))
 
 
 @get("/fragments/studies")
 async def studies_fragment(request: Request[Any, Any, Any]) -> Response[str]:
     """Its live part."""
-    return await fragment(request, LIST)
-
-
-@get("/studies/{study_id:str}")
-async def study(request: Request[Any, Any, Any], study_id: FromPath[str]) -> Response[str]:
-    """One study."""
-    return await whole(request, one_page(study_id))
-
-
-@get("/fragments/studies/{study_id:str}")
-async def study_fragment(request: Request[Any, Any, Any], study_id: FromPath[str]) -> Response[str]:
-    """Its live part."""
-    return await fragment(request, one_page(study_id))
+    future = await request.app.state.services.outlook()
+    return await fragment(request, page_for(wish_of(request.query_params), future))

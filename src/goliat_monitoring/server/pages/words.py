@@ -68,6 +68,10 @@ FLAG = {
     "set_aside": Sign("flag", "Set aside", "bad"),
     "silent_claim": Sign("mute", "Claimed, silent since", "warn"),
 }
+VERDICT = {
+    "ok": Sign("disc-check", "met", "ok"),
+    "no": Sign("slashed-ring", "not met", "warn"),
+}
 FLEET = {
     "Working": Sign("triangle", "Working", "run"),
     "Working with trouble": Sign("octagon-alert", "Working with trouble", "warn"),
@@ -86,6 +90,7 @@ _TABLES = {
     "simulation": SIMULATION,
     "flag": FLAG,
     "fleet": FLEET,
+    "verdict": VERDICT,
 }
 ENDED_BADLY = frozenset({"finished_with_errors", "failed", "memory_error", "lost"})
 

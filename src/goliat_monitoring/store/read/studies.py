@@ -176,6 +176,16 @@ def assignment_config(connection: Connection, assignment_id: str) -> tuple[str, 
     return f"{row.name}_assignment_{row.place}.json", row.config
 
 
+def base_config(connection: Connection, study_id: str) -> tuple[str, str]:
+    """A file name for it, and the base config's JSON text with its key order. Raises `Refused` 404."""
+    row = connection.execute(
+        select(studies.c.name, studies.c.base_config).where(studies.c.id == study_id)
+    ).one_or_none()
+    if row is None:
+        raise Refused(404, "no such super study", study_id)
+    return f"{row.name}_base.json", row.base_config
+
+
 def list_cases(connection: Connection, assignment_id: str) -> list[CaseView]:
     """The simulations an assignment asks for, in the order they are computed. Empty while nobody knows them."""
     query = select(cases).where(cases.c.assignment_id == assignment_id).order_by(cases.c.ordinal)

@@ -48,6 +48,10 @@ export async function send(method, address, body) {
   return said;
 }
 
+// `/studies/{study.id}` with what the server said.
+const filled = (address, said) =>
+  address.replace(/\{([\w.]+)\}/g, (_, way) => encodeURIComponent(way.split(".").reduce((it, key) => it?.[key], said) ?? ""));
+
 export const refresh = () => document.body.dispatchEvent(new CustomEvent("sse:refresh"));
 
 document.addEventListener("submit", async (event) => {
@@ -62,9 +66,9 @@ document.addEventListener("submit", async (event) => {
   try {
     const said = await send(method, address, bodyOf(form));
     problem.textContent = "";
-    form.closest("dialog")?.close();
+    if (!("stay" in form.dataset)) form.closest("dialog")?.close();
     form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: said }));
-    if (form.dataset.then) location.assign(form.dataset.then);
+    if (form.dataset.then) location.assign(filled(form.dataset.then, said));
     else refresh();
   } catch (trouble) {
     problem.textContent = `Not done: ${trouble.message}`;

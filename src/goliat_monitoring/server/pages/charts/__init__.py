@@ -1,0 +1,1 @@
+"""Charts as SVG geometry: facts in, positions out. Pure; templates draw them."""

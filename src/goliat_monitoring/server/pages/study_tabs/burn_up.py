@@ -1,0 +1,88 @@
+"""How far a study was over time, and when it was thought to be done; two charts and their table."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection
+
+from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.server.pages.charts import lines
+from goliat_monitoring.server.pages.charts.lines import Gap
+from goliat_monitoring.server.pages.charts.scale import Mark, Scale, time_marks
+from goliat_monitoring.server.pages.study_tabs.assignments import study_of
+from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
+from goliat_monitoring.store.history import EVERY, Point, points_of
+from goliat_monitoring.wire.clock import SECOND
+
+POINTS, ROWS = 400, 40
+# A gap of more than three samples breaks the line.
+LONGEST = 3 * EVERY + EVERY // 2
+HOUR = 3600 * SECOND
+
+
+class Plot(NamedTuple):
+    """One chart. `lines`, `bands`: points of polylines and polygons; `y_marks`: (percent from above, text or time)."""
+
+    lines: list[str]
+    bands: list[str]
+    x_marks: list[Mark]
+    y_marks: list[tuple[float, object]]
+    gaps: list[Gap]
+
+
+def progress_plot(points: list[Point], x: Scale) -> Plot:
+    """Progress in percent."""
+    y = Scale(0, 100)
+    times = [it.at for it in points]
+    found = [
+        lines.line([(it.at, it.progress) for it in lines.thinned(points[a:b], POINTS)], x, y)
+        for a, b in lines.pieces(times, LONGEST)
+    ]
+    marks: list[tuple[float, object]] = [(100 - y.at(it), f"{it} %") for it in (0, 25, 50, 75, 100)]
+    return Plot(found, [], time_marks(x), marks, lines.gaps(times, LONGEST, x))
+
+
+def finish_plot(points: list[Point], x: Scale) -> Plot | None:
+    """When it was to be done: the median, and the band from p10 to p90; None while nobody could tell."""
+    told = [it for it in points if it.p10_at is not None and it.p50_at is not None and it.p90_at is not None]
+    if not told:
+        return None
+    low, high = min(it.p10_at or 0 for it in told), max(it.p90_at or 0 for it in told)
+    room = max((high - low) // 20, HOUR // 4)
+    y = Scale(low - room, high + room)
+    times = [it.at for it in told]
+    medians, bands = [], []
+    for a, b in lines.pieces(times, LONGEST):
+        piece = lines.thinned(told[a:b], POINTS)
+        medians.append(lines.line([(it.at, it.p50_at or 0) for it in piece], x, y))
+        bands.append(lines.band([(it.at, it.p10_at or 0, it.p90_at or 0) for it in piece], x, y))
+    marks: list[tuple[float, object]] = [(100 - mark.x, mark.value) for mark in time_marks(y, 5)]
+    return Plot(medians, bands, time_marks(x), marks, lines.gaps(times, LONGEST, x))
+
+
+def load(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
+    """What the tab shows. Raises `Refused` 404."""
+    study = study_of(connection, study_id)
+    points = points_of(connection, study_id)
+    if len(points) < 2:
+        return {"title": "", "study": study, "points": points, "progress": None, "finish": None, "rows": points}
+    over = points[-1].progress >= 100
+    x = Scale(points[0].at, points[-1].at if over else max(now, points[-1].at))
+    return {
+        "title": "",
+        "study": study,
+        "points": points,
+        "progress": progress_plot(points, x),
+        "finish": finish_plot(points, x),
+        "rows": lines.thinned(points, ROWS)[::-1],
+    }
+
+
+def make(study_id: str, query: Query, future: Outlook) -> Made:
+    """The tab as the address asks for it."""
+    del query, future
+    return Made({}, partial(load, study_id))
+
+
+TAB = Tab("burn-up", "Burn-up", make, live=False)
