@@ -66,3 +66,25 @@ def test_a_study_from_config_to_results(server: str, tmp_path: Path, monkeypatch
     assert "gpu-7" in say("worker", "list")
     assert "trial" in say("study", "list")
     assert "gpu-7" in say("run", "list")
+
+
+def test_configs_go_into_the_library_and_out_of_it(server: str, tmp_path: Path) -> None:
+    def say(*arguments: str) -> Any:
+        return CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server, "COLUMNS": "200"})
+
+    file = tmp_path / "base.json"
+    file.write_text(json.dumps(CONFIG))
+    assert say("config", "add", str(file)).stdout == "base.json is in the library, version 1.\n"
+    file.write_text(json.dumps(CONFIG | {"run_tag": "two"}))
+    named = say("config", "add", str(file), "--name", "goliat/config/defaults/root.json", "--json")
+    assert json.loads(named.stdout)[0]["version"] == 1
+    assert json.loads(say("config", "add", str(file), "--json").stdout)[0]["version"] == 2
+    listed = say("config", "list").stdout
+    assert "base.json" in listed
+    assert "goliat/config/defaults/root.json" in listed
+    assert json.loads(say("config", "show", "base").stdout) == CONFIG | {"run_tag": "two"}
+    assert say("config", "remove", "base").stdout == "base.json is out of the library.\n"
+    again = say("config", "remove", "base")
+    assert again.exit_code == 1
+    assert "no such config in the library" in again.stderr
+    assert "ends in .json" in say("config", "add", str(file), "--name", "x/y").stderr

@@ -8,6 +8,7 @@ def api_routes() -> list[HTTPRouteHandler]:
     from goliat_monitoring.server.api import (  # noqa: PLC0415 - the modules import this package
         agents,
         assignments,
+        configs,
         events,
         gui,
         health,
@@ -18,13 +19,16 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        settings,
         super_studies,
+        tokens,
         workers,
     )
 
     modules = (
         agents,
         assignments,
+        configs,
         events,
         gui,
         health,
@@ -35,7 +39,9 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        settings,
         super_studies,
+        tokens,
         workers,
     )
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]

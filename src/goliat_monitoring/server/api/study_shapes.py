@@ -18,6 +18,7 @@ from goliat_monitoring.server.api.time_shapes import (
     range_json,
 )
 from goliat_monitoring.server.api.worker_shapes import WorkerJson, eta_of, worker_json
+from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.studies import AssignmentView, StudyDetail, StudySummary
 from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.wire.clock import iso, iso_or_none
@@ -104,6 +105,7 @@ class StudyJson(StudyHead, rename="camel", kw_only=True):
 
 class StudyAnswer(StudyHead, rename="camel", kw_only=True):
     """A super study with its configs and assignments. `split`: how they were made; empty if that was not here.
+    `sources`: the files that `baseConfig` was resolved from, the config itself first where its name is known.
 
     `gpuHours`: each worker counts as one GPU. `cost`: null while no worker of the study has a price.
     """
@@ -113,6 +115,7 @@ class StudyAnswer(StudyHead, rename="camel", kw_only=True):
 
     base_config: dict[str, Any]
     split: dict[str, Any]
+    sources: list[Source]
     assignments: list[AssignmentJson]
 
 
@@ -203,5 +206,6 @@ def study_answer(
         cost=cost_json(usage),
         base_config=study.base_config,
         split=study.split,
+        sources=study.sources,
         assignments=[assignment_json(assignment, future, now) for assignment in assignments],
     )

@@ -7,6 +7,7 @@ from goliat_monitoring.fleet.outlook import Future
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.usage import Amount, Span, cost, gpu_hours, usage
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.prices import currency, worker_prices
 from goliat_monitoring.wire.clock import SECOND
 
 runs, assignments, workers = tables.runs, tables.assignments, tables.workers
@@ -15,11 +16,12 @@ UNHEARD = (RunState.UNREACHABLE, RunState.LOST)
 
 
 class StudyUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """`cost` in euro at today's prices; None where no worker of the study has one. `unpriced`: hours without one."""
+    """`cost` at today's prices; None where no worker of the study has one. `unpriced`: hours without one."""
 
     hours: Amount
     cost: Amount | None
     unpriced: float
+    currency: str
 
 
 def study_usage(connection: Connection, now: int, study_id: str, future: Future | None) -> StudyUsage:
@@ -45,11 +47,9 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         .limit(1)
     ).scalar()
     over = now if live or waits is not None else max((row.ended_at or now for row in own), default=now)
-    there, prices = {}, {}
-    for row in connection.execute(select(workers.c.id, workers.c.last_seen, workers.c.price_per_hour)):
+    there, prices = {}, worker_prices(connection)
+    for row in connection.execute(select(workers.c.id, workers.c.last_seen)):
         there[row.id] = min(over, row.last_seen) / SECOND
-        if row.price_per_hour is not None:
-            prices[row.id] = row.price_per_hour
 
     def span(row: object) -> Span:
         end = row.last_sign_at or row.claimed_at if row.state in UNHEARD else row.ended_at  # type: ignore[attr-defined]
@@ -63,4 +63,5 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         hours=gpu_hours(used, to_come),
         cost=money[0] if money is not None else None,
         unpriced=money[1] if money is not None else 0.0,
+        currency=currency(connection),
     )
