@@ -22,9 +22,11 @@ def change(connection: Connection, moment: Moment, values: Mapping[str, object],
     table = tables.stored_settings
     for name, value in values.items():
         old = connection.execute(select(table.c.value).where(table.c.name == name)).scalar_one_or_none()
+        text = None if value is None else msgspec.json.encode(value).decode()
+        if text == old:
+            continue
         connection.execute(delete(table).where(table.c.name == name))
-        if value is not None:
-            text = msgspec.json.encode(value).decode()
+        if text is not None:
             connection.execute(insert(table).values(name=name, value=text, stored_by=actor, updated_at=moment.now))
         was = None if old is None else msgspec.json.decode(old)
         record(connection, moment.now, "setting_changed", actor=actor, name=name, was=was, value=value)

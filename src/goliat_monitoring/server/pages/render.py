@@ -3,7 +3,7 @@
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from goliat_monitoring.server.pages import numbers, words
 from goliat_monitoring.server.pages.assets import BUILD, STATIC_URL, TEMPLATES
@@ -25,6 +25,11 @@ def moment(micros: int | None, kind: str = "ago") -> str | Markup:
     return Markup('<time datetime="{}" data-as="{}">{}</time>').format(stamp, kind, text)
 
 
+def raw(text: str) -> Markup:
+    """`text` as it is, escaped: for fields whose text comes back from the browser."""
+    return escape(text)
+
+
 def environment() -> Environment:
     """The template environment of the dashboard."""
     env = Environment(
@@ -43,6 +48,7 @@ def environment() -> Environment:
         run_sign=words.run_sign,
         percent=numbers.whole_percent,
         plural=numbers.plural,
+        raw=raw,
     )
     env.filters.update(iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count)
     return env

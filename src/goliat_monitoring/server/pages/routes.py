@@ -6,7 +6,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages import overview, runs, studies, workers
+from goliat_monitoring.server.pages import manual_pages, new_study, overview, runs, settings, studies, workers
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
 from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
@@ -30,6 +30,13 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             runs.run,
             runs.run_fragment,
             runs.run_more_fragment,
+            new_study.new_study,
+            new_study.post_new_study,
+            new_study.preview_fragment,
+            settings.settings_page,
+            settings.settings_fragment,
+            manual_pages.help_start,
+            manual_pages.help_document,
             trouble_fragment,
         ],
         exception_handlers={Refused: problem_page, SQLAlchemyError: unreadable_page},

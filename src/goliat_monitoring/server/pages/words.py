@@ -68,6 +68,12 @@ FLAG = {
     "set_aside": Sign("flag", "Set aside", "bad"),
     "silent_claim": Sign("mute", "Claimed, silent since", "warn"),
 }
+TOKEN = {
+    "valid": Sign("disc-check", "Valid", "ok"),
+    "used": Sign("ring", "Used", "off"),
+    "expired": Sign("clock", "Expired", "off"),
+    "revoked": Sign("slashed-ring", "Revoked", "off"),
+}
 FLEET = {
     "Working": Sign("triangle", "Working", "run"),
     "Working with trouble": Sign("octagon-alert", "Working with trouble", "warn"),
@@ -86,6 +92,7 @@ _TABLES = {
     "simulation": SIMULATION,
     "flag": FLAG,
     "fleet": FLEET,
+    "token": TOKEN,
 }
 ENDED_BADLY = frozenset({"finished_with_errors", "failed", "memory_error", "lost"})
 

@@ -61,7 +61,7 @@ class _Look:
         own = [
             Waiting(
                 f"{study.key}#{index}", study.key,
-                [Block(Kind(study.key, phantom, frequency), *rest) for phantom, frequency, *rest in part],
+                [Block(Kind(study.key, it[0], it[1]), it[2], it[3]) for it in part],
                 demand,
             )
             for index, part in enumerate(study.blocks)
