@@ -88,3 +88,28 @@ def test_configs_go_into_the_library_and_out_of_it(server: str, tmp_path: Path) 
     assert again.exit_code == 1
     assert "no such config in the library" in again.stderr
     assert "ends in .json" in say("config", "add", str(file), "--name", "x/y").stderr
+
+
+def test_tokens_and_settings(server: str) -> None:
+    def say(*arguments: str) -> Any:
+        return CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server, "COLUMNS": "200"})
+
+    secret = say("token", "add", "nightly", "--role", "viewer", "--days", "2").stdout.strip()
+    assert len(secret) > 30
+    assert len(say("token", "enrol", "--hours", "1").stdout.strip()) > 30
+    (made,) = [it for it in json.loads(say("token", "list", "--json").stdout) if it["label"] == "nightly"]
+    assert secret not in say("token", "list").stdout
+    refused = say("settings", "currency", "USD", "--token", secret)
+    assert refused.exit_code == 1
+    assert "may only look" in refused.stderr
+    assert "is revoked" in say("token", "revoke", made["id"]).stdout
+    assert "not valid any more" in say("token", "revoke", made["id"]).stderr
+
+    assert say("settings", "keep", "keep_logs_d", "7").stdout == "keep_logs_d is 7 days now.\n"
+    assert "stored" in say("settings", "show").stdout
+    assert say("settings", "keep", "keep_logs_d").stdout == "keep_logs_d is 30 days now.\n"
+    assert "unknown setting" in say("settings", "keep", "host", "7").stderr
+    assert say("settings", "gpu-price", "RTX 4090", "0.45").stdout == "RTX 4090 costs 0.45 an hour now.\n"
+    assert say("settings", "currency", "CHF").exit_code == 0
+    found = json.loads(say("settings", "show", "--json").stdout)
+    assert (found["currency"], found["gpuPrices"]) == ("CHF", {"RTX 4090": 0.45})

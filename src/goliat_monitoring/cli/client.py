@@ -37,6 +37,10 @@ class Client:
         """The JSON answer to a PATCH."""
         return self._json("PATCH", path, json=body)
 
+    def put(self, path: str, body: object) -> Any:
+        """The JSON answer to a PUT."""
+        return self._json("PUT", path, json=body)
+
     def put_file(self, path: str, body: bytes) -> Any:
         """The JSON answer to a PUT of a JSON file as it is."""
         return self._json("PUT", path, content=body, headers={"Content-Type": "application/json"})

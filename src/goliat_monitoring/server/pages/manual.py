@@ -3,7 +3,7 @@
 import posixpath
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,8 @@ PACKAGE = Path(goliat_monitoring.__file__).parent
 # In an installed package, else in a checkout of the repository.
 FOLDERS = (PACKAGE / "docs", PACKAGE.parents[1] / "docs")
 ADDRESS = "/help"
+# Documents and pictures kept in memory; names that nothing has count too.
+KEPT = 100
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", ".gif": "image/gif"}
 # By group, in the order of reading; what is in none of them follows under "More".
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
@@ -73,7 +75,7 @@ def contents() -> list[tuple[str, list[Entry]]]:
     return [(group, entries) for group, entries in [*found, ("More", rest)] if entries]
 
 
-@cache
+@lru_cache(KEPT)
 def document(name: str) -> Document | None:
     """One document; None for a name that no document has."""
     path = _inside(f"{name}.md")
@@ -92,7 +94,7 @@ def document(name: str) -> Document | None:
     return Document(name, title, Markup(html), headings)  # noqa: S704
 
 
-@cache
+@lru_cache(KEPT)
 def picture(name: str) -> tuple[bytes, str] | None:
     """A picture of the documents and its media type; None if there is none."""
     path = _inside(name)

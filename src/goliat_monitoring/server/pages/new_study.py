@@ -30,7 +30,7 @@ async def new_study(request: Request[Any, Any, Any], config: FromQuery[str] = ""
     """The empty form; with `config` that config of the library is in it."""
     services: Services = request.app.state.services
     there = await services.db.read(partial(present, now=services.clock(), demand=Requirements()))
-    form = StudyForm(number=str(len(there)) if there else "")
+    form = StudyForm(number=str(len(there)) if len(there) > 1 else "")
     if not config:
         return await _page(request, form)
     await _load(services, form, config)
