@@ -66,3 +66,50 @@ def test_a_study_from_config_to_results(server: str, tmp_path: Path, monkeypatch
     assert "gpu-7" in say("worker", "list")
     assert "trial" in say("study", "list")
     assert "gpu-7" in say("run", "list")
+
+
+def test_configs_go_into_the_library_and_out_of_it(server: str, tmp_path: Path) -> None:
+    def say(*arguments: str) -> Any:
+        return CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server, "COLUMNS": "200"})
+
+    file = tmp_path / "base.json"
+    file.write_text(json.dumps(CONFIG))
+    assert say("config", "add", str(file)).stdout == "base.json is in the library, version 1.\n"
+    file.write_text(json.dumps(CONFIG | {"run_tag": "two"}))
+    named = say("config", "add", str(file), "--name", "goliat/config/defaults/root.json", "--json")
+    assert json.loads(named.stdout)[0]["version"] == 1
+    assert json.loads(say("config", "add", str(file), "--json").stdout)[0]["version"] == 2
+    listed = say("config", "list").stdout
+    assert "base.json" in listed
+    assert "goliat/config/defaults/root.json" in listed
+    assert json.loads(say("config", "show", "base").stdout) == CONFIG | {"run_tag": "two"}
+    assert say("config", "remove", "base").stdout == "base.json is out of the library.\n"
+    again = say("config", "remove", "base")
+    assert again.exit_code == 1
+    assert "no such config in the library" in again.stderr
+    assert "ends in .json" in say("config", "add", str(file), "--name", "x/y").stderr
+
+
+def test_tokens_and_settings(server: str) -> None:
+    def say(*arguments: str) -> Any:
+        return CliRunner().invoke(app, list(arguments), env={"GOLIAT_MONITORING_URL": server, "COLUMNS": "200"})
+
+    secret = say("token", "add", "nightly", "--role", "viewer", "--days", "2").stdout.strip()
+    assert len(secret) > 30
+    assert len(say("token", "enrol", "--hours", "1").stdout.strip()) > 30
+    (made,) = [it for it in json.loads(say("token", "list", "--json").stdout) if it["label"] == "nightly"]
+    assert secret not in say("token", "list").stdout
+    refused = say("settings", "currency", "USD", "--token", secret)
+    assert refused.exit_code == 1
+    assert "may only look" in refused.stderr
+    assert "is revoked" in say("token", "revoke", made["id"]).stdout
+    assert "not valid any more" in say("token", "revoke", made["id"]).stderr
+
+    assert say("settings", "keep", "keep_logs_d", "7").stdout == "keep_logs_d is 7 days now.\n"
+    assert "stored" in say("settings", "show").stdout
+    assert say("settings", "keep", "keep_logs_d").stdout == "keep_logs_d is 30 days now.\n"
+    assert "unknown setting" in say("settings", "keep", "host", "7").stderr
+    assert say("settings", "gpu-price", "RTX 4090", "0.45").stdout == "RTX 4090 costs 0.45 an hour now.\n"
+    assert say("settings", "currency", "CHF").exit_code == 0
+    found = json.loads(say("settings", "show", "--json").stdout)
+    assert (found["currency"], found["gpuPrices"]) == ("CHF", {"RTX 4090": 0.45})

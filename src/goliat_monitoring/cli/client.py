@@ -37,6 +37,18 @@ class Client:
         """The JSON answer to a PATCH."""
         return self._json("PATCH", path, json=body)
 
+    def put(self, path: str, body: object) -> Any:
+        """The JSON answer to a PUT."""
+        return self._json("PUT", path, json=body)
+
+    def put_file(self, path: str, body: bytes) -> Any:
+        """The JSON answer to a PUT of a JSON file as it is."""
+        return self._json("PUT", path, content=body, headers={"Content-Type": "application/json"})
+
+    def delete(self, path: str) -> Any:
+        """The JSON answer to a DELETE."""
+        return self._json("DELETE", path)
+
     def download(self, path: str, target: Path) -> int:
         """Store the answer as `target`, whole or not at all; its size in bytes."""
         part = target.with_name(f".{target.name}.part")

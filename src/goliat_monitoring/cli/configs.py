@@ -45,7 +45,8 @@ def laid_over_parents(config: dict[str, Any], path: Path, configs_dir: Path | No
     try:
         return resolve(config, parent)
     except ConfigProblem as problem:
-        hint = f" Parents are looked up in {folder}; --configs-dir names another folder." if problem.missing else ""
+        hint = f" Parents are looked up in {folder}; put it there, or name another folder with --configs-dir."
+        hint = hint if problem.missing else ""
         raise Refused(400, f"{path} cannot be used", f"{problem}{hint}") from problem
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from goliat_monitoring.cli import queue, run, show, study, worker
+from goliat_monitoring.cli import config, queue, run, settings, show, study, token, worker
 from goliat_monitoring.cli.agent import agent
 from goliat_monitoring.cli.demo import demo
 from goliat_monitoring.cli.serve import serve
@@ -41,6 +41,10 @@ app.command()(agent)
 app.command()(demo)
 study.app.add_typer(queue.app)
 app.add_typer(study.app, name="study")
+app.add_typer(config.app, name="config")
+app.add_typer(config.app, name="configs", hidden=True)
+app.add_typer(token.app, name="token")
+app.add_typer(settings.app, name="settings")
 app.add_typer(worker.app, name="worker")
 app.add_typer(worker.app, name="workers", hidden=True)
 app.add_typer(run.app, name="run")

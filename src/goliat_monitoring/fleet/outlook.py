@@ -78,12 +78,14 @@ class Waiting:
 
 class Future(NamedTuple):
     """What lies ahead of a super study. `eta` is None before its first simulation is done, or if `stuck`: something of
-    it can be taken by nobody. `machine_s`: by worker, the seconds it is expected to spend on it from now on.
+    it can be taken by nobody. `machine_s`: by worker, the seconds it is expected to spend on it from now on. `doubt`:
+    the relative spread that all its simulations share.
     """
 
     eta: Spread | None
     machine_s: Mapping[str, float]
     stuck: bool = False
+    doubt: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,16 @@ class Outlook:
 
 
 def outlook(
-    rates: Rates, workers: Sequence[WorkerFacts], live: Iterable[RunFacts], queue: Sequence[Waiting], on_gpu: OnGpu
+    rates: Rates,
+    workers: Sequence[WorkerFacts],
+    live: Iterable[RunFacts],
+    queue: Sequence[Waiting],
+    on_gpu: OnGpu,
+    planned: str = "",
 ) -> Outlook:
     """The future of everything that is under way or waits. Of a study none of whose simulations is done, nothing is
-    told, but others wait for it all the same."""
-    return _Outlook(rates, workers, list(live), queue, on_gpu).told()
+    told, but others wait for it all the same; except of `planned`, of which everybody knows that it is a guess."""
+    return _Outlook(rates, workers, list(live), queue, on_gpu).told(planned)
 
 
 def left_of(underway: Underway, expected: float) -> float:
@@ -141,12 +148,13 @@ class _Outlook:
         self._left: dict[str, tuple[float, float]] = {}
         self._sets: dict[frozenset[str] | None, frozenset[int] | None] = {None: None}
 
-    def told(self) -> Outlook:
+    def told(self, planned: str = "") -> Outlook:
         groups = {study: number for number, study in enumerate(self._studies)}
         machines = self._machines(groups)
         tasks = [self._task(it, groups[it.study]) for it in self._queue]
-        played = forecast(machines, tasks, self._doubts())
-        known = {study for study in self._studies if self._rates.seen(study)}
+        doubts = self._doubts()
+        played = forecast(machines, tasks, doubts)
+        known = {study for study in self._studies if self._rates.seen(study) or study == planned}
         runs, assignments = {}, _Later(played, {
             it.assignment: number for number, it in enumerate(self._queue) if it.study in known
         })  # fmt: skip
@@ -161,7 +169,8 @@ class _Outlook:
         studies = {}
         for study, number in groups.items():
             told = played.of_group(number)
-            studies[study] = Future(told if study in known else None, work[number], stuck=told is None)
+            eta = told if study in known else None
+            studies[study] = Future(eta, work[number], stuck=told is None, doubt=doubts[number])
         return Outlook(studies, assignments, runs, sum(worker.takes for worker in self._workers))
 
     def _machines(self, groups: Mapping[str, int]) -> list[Machine]:

@@ -10,6 +10,8 @@ import binascii
 import hmac
 import time
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import is_loopback
 from goliat_monitoring.store import credentials
 from goliat_monitoring.store.grants import secret_hash
+from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -26,6 +29,12 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CLAIMING_PATH = "/api/assignment"
 AGENT_PATHS = "/api/agent/"
 ENROL_PATH = "/api/agent/v1/enrol"
+# Changes here are an admin's.
+ADMIN_PATHS = ("/api/tokens", "/api/settings")
+# Questions whose body is too long for an address.
+ASKING_PATHS = frozenset({"/api/super-studies/preview", "/fragments/studies/new"})
+# How exactly the last use of a token is kept, microseconds.
+NOTE_EVERY = 300 * SECOND
 # They tell nothing but that a server is here, and what watches it has no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 # A revoked credential works at most this long, seconds.
@@ -33,12 +42,15 @@ REMEMBER_S = 2.0
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who calls. `id`: what the event log names. `worker_id` for agents; `credential_id` for an enrolment token."""
+    """Who calls. `id`: what the event log names. `worker_id` for agents; `credential_id` for an enrolment token.
+    `role`: what a person may do, one of `store.credentials.ROLES`.
+    """
 
     kind: Literal["person", "agent", "enrolment"]
     id: str
     worker_id: str = ""
     credential_id: str = ""
+    role: str = "admin"
 
 
 class Gate:
@@ -73,6 +85,8 @@ class Gate:
             raise Refused(401, "an agent's credential is needed", f"enrol first: POST {ENROL_PATH}")
         if caller.kind == "enrolment" and path != ENROL_PATH:
             raise Refused(403, "an enrolment token is not valid here", f"it is for POST {ENROL_PATH} only")
+        if caller.kind == "person":
+            _check_role(caller.role, method, path)
         return caller
 
     async def _caller(self, authorization: str) -> Principal:
@@ -82,6 +96,8 @@ class Gate:
         found = await self._credential(secret) if secret else None
         if found is not None and found.kind == "agent" and found.worker_id:
             return Principal("agent", found.worker_id, worker_id=found.worker_id)
+        if found is not None and found.kind == "api":
+            return Principal("person", f"token {found.label}", credential_id=found.id, role=found.role)
         if found is not None and found.kind == "enrolment":
             return Principal("enrolment", "enrolment token", credential_id=found.id)
         if not self._token:
@@ -98,10 +114,19 @@ class Gate:
         if known is not None and known[0] > now:
             return known[1]
         found = await self._services.db.read(lambda c: credentials.find(c, self._services.clock(), secret))
+        if found is not None and found.kind == "api":
+            self._note_use(found)
         if len(self._known) > 10_000:
             self._known.clear()
         self._known[key] = (now + REMEMBER_S, found)
         return found
+
+    def _note_use(self, found: credentials.Credential) -> None:
+        """For people who wonder which tokens are still needed. Nobody waits for it, and it may be lost."""
+        now = self._services.clock()
+        if found.used_at is None or now - found.used_at > NOTE_EVERY:
+            with suppress(Refused):
+                self._services.db.submit(partial(credentials.note_use, credential_id=found.id, now=now))
 
     def _check_host(self, host: str) -> None:
         if not self._check_hosts:
@@ -121,6 +146,15 @@ class Gate:
         if origin in self._origins or urlsplit(origin).netloc == headers.get("host", "").lower() != "":
             return
         raise Refused(403, "another site may not do this", f"{origin} is not an origin of this server")
+
+
+def _check_role(role: str, method: str, path: str) -> None:
+    """Raises `Refused` 403 for what a role may not do."""
+    reads = (method in SAFE_METHODS and path != CLAIMING_PATH) or path in ASKING_PATHS
+    if role == "viewer" and not reads:
+        raise Refused(403, "this token may only look", "its role is viewer; use one of an operator or admin")
+    if role != "admin" and not reads and path.startswith(ADMIN_PATHS):
+        raise Refused(403, "only an admin may do this", f"the role of this token is {role}")
 
 
 def host_name(host: str) -> str:

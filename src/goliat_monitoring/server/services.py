@@ -23,8 +23,9 @@ from goliat_monitoring.store.writer import TROUBLE_TOPIC
 from goliat_monitoring.wire.clock import SECOND
 
 Clock = Callable[[], int]
-# Searches that run at a time.
+# Searches, and previews of studies, that run at a time.
 SEARCHES = 2
+PLANNINGS = 2
 
 
 def wall_clock() -> int:
@@ -41,6 +42,8 @@ class Services:
         self.hub = Hub()
         # A search keeps a reader busy for seconds; pages need one too.
         self.searches = asyncio.Semaphore(SEARCHES)
+        # To cut a study takes a processor for seconds, and previews follow every key stroke.
+        self.plannings = asyncio.Semaphore(PLANNINGS)
         self.fragments = Fragments()
         self.troubles = Troubles()
         self.requests = Requests()

@@ -1,7 +1,7 @@
 """What a unit of work changed, as topics. Told to live pages and waiting claims after the commit, never before.
 
-Topics: `server` (its own trouble; no unit of work tells it), `fleet`, `worker:ID`, `studies`, `study:ID`,
-`run:ID`, `log:RUN` and `work` (an assignment became claimable).
+Topics: `server` (its own trouble; no unit of work tells it), `settings` (tokens and the config library too), `fleet`,
+`worker:ID`, `studies`, `study:ID`, `run:ID`, `log:RUN` and `work` (an assignment became claimable).
 """
 
 from sqlalchemy import Connection

@@ -27,6 +27,10 @@ class Predictions:
         self._connection = connection
         self._configs: dict[str, dict[str, Any]] = {}
 
+    def know(self, study_id: str, config: dict[str, Any]) -> None:
+        """Tell the config of a study that is not stored."""
+        self._configs[study_id] = config
+
     def on_gpu(self, kind: Kind, gpu: str) -> float:
         """Predicted seconds on a GPU over those on the one that weights are made for; 1 where the model is silent."""
         here, usual = self.cost(kind, gpu), self.cost(kind, "")

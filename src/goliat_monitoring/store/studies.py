@@ -12,6 +12,7 @@ from goliat_monitoring.store import assignments, runs, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
 from goliat_monitoring.study.extends import ConfigProblem
 from goliat_monitoring.study.names import NameProblem, check_study_name, next_free_name
@@ -41,16 +42,18 @@ def create(
     split_configs: list[dict[str, Any]],
     actor: str,
     split: dict[str, Any] | None = None,
+    sources: Sequence[Source] = (),
     priority: int = 0,
     requirements: Requirements | Sequence[Requirements] = Requirements(),  # noqa: B008 -- it cannot be changed
 ) -> str:
     """Store a study with its assignments, in the order given. Returns its id.
 
-    `split`: how the assignments were made, for people; `requirements`: those of every assignment, or of each.
+    `split`: how the assignments were made, for people; `sources`: the files that the config comes from.
+    `requirements`: those of every assignment, or of each.
 
     Raises `Refused` 400 for what cannot be run, 409 for a name that is taken (it offers the next free one).
     """
-    name = _free_name(connection, name)
+    name = free_name(connection, name)
     if not split_configs:
         raise Refused(400, "the study has no assignments", "send at least one object in `assignments`")
     each = [requirements] * len(split_configs) if isinstance(requirements, Requirements) else requirements
@@ -69,6 +72,7 @@ def create(
             base_config=text.decode(),
             base_sha256=hashlib.sha256(text).hexdigest(),
             split=msgspec.json.encode(split or {}).decode(),
+            sources=msgspec.json.encode(sources).decode(),
             priority=priority,
             created_at=moment.now,
             updated_at=moment.now,
@@ -151,7 +155,8 @@ def delete_study(connection: Connection, moment: Moment, study_id: str, actor: s
     return keys
 
 
-def _free_name(connection: Connection, asked: str) -> str:
+def free_name(connection: Connection, asked: str) -> str:
+    """`asked` as a study may have it. Raises `Refused` 400, or 409 with the next free name as `free`."""
     try:
         name = check_study_name(asked)
     except NameProblem as problem:

@@ -92,9 +92,47 @@ credentials = Table(
     Column("kind", Text, nullable=False),  # api | enrolment | agent
     Column("role", Text, nullable=False, server_default=""),
     Column("worker_id", Text, ForeignKey("workers.id", ondelete="CASCADE")),
+    Column("label", Text, nullable=False, server_default=""),  # what people call it
+    Column("created_by", Text, nullable=False, server_default=""),
     Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),  # of API tokens, to a few minutes
     Column("expires_at", BigInteger),
     Column("revoked_at", BigInteger),
+)
+
+# Configs that others extend. Replaced as a whole; studies hold what they were resolved to.
+library_configs = Table(
+    "library_configs",
+    metadata,
+    Column("name", Text, primary_key=True),  # as `extends` looks it up
+    Column("name_key", Text, nullable=False, unique=True),  # casefolded: Windows does not tell case apart
+    Column("version", Integer, nullable=False),
+    Column("body", Text, nullable=False),  # the file as it came
+    Column("size", Integer, nullable=False),  # bytes
+    Column("sha256", Text, nullable=False),
+    Column("extends", Text, nullable=False, server_default=""),
+    Column("stored_by", Text, nullable=False, server_default=""),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# What people changed at run time of what the environment says; JSON values.
+stored_settings = Table(
+    "stored_settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("stored_by", Text, nullable=False, server_default=""),
+    Column("updated_at", BigInteger, nullable=False),
+)
+
+# What an hour of a worker with such a GPU costs, where the worker has no price of its own.
+gpu_prices = Table(
+    "gpu_prices",
+    metadata,
+    Column("gpu", Text, primary_key=True),  # part of the GPU's name, word for word
+    Column("price_per_hour", Float, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
 )
 
 super_studies = Table(
@@ -107,6 +145,7 @@ super_studies = Table(
     Column("base_config", Text, nullable=False),  # JSON, key order kept
     Column("base_sha256", Text, nullable=False),
     Column("split", Text, nullable=False, server_default="{}"),
+    Column("sources", Text, nullable=False, server_default="[]"),  # JSON list of store.read.library.Source
     Column("priority", Integer, nullable=False, server_default="0"),
     Column("paused", Boolean, nullable=False, server_default=text("false")),
     Column("cancelled", Boolean, nullable=False, server_default=text("false")),

@@ -129,7 +129,7 @@ def set_price(connection: Connection, moment: Moment, worker_id: str, price: flo
     get(connection, worker_id)
     connection.execute(update(workers).where(workers.c.id == worker_id).values(price_per_hour=price))
     record(connection, moment.now, "worker_priced", actor=actor, worker_id=worker_id, price=price)
-    touch(connection, "fleet", f"worker:{worker_id}")
+    touch(connection, "fleet", "settings", f"worker:{worker_id}")
 
 
 def remove(connection: Connection, moment: Moment, worker_id: str, *, force: bool, actor: str) -> None:

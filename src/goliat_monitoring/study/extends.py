@@ -53,10 +53,14 @@ def find_in(library: Mapping[str, Config]) -> Callable[[str], Config | None]:
     files = {parent_file_name(name): config for name, config in library.items()}
 
     def find(name: str) -> Config | None:
-        places = [name, *(f"{folder}{name}" for folder in LOOKUP)] if "/" not in name else [name]
-        return next((files[place] for place in places if place in files), None)
+        return next((files[place] for place in places(name) if place in files), None)
 
     return find
+
+
+def places(name: str) -> list[str]:
+    """Where a parent may lie, best first; `name` as `parent_file_name` writes it."""
+    return [name, *(f"{folder}{name}" for folder in LOOKUP)] if "/" not in name else [name]
 
 
 def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Config:
@@ -88,7 +92,7 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
         if parent is None:
             child = names[-1] or "the config"
             raise ConfigProblem(
-                f"The parent config '{name}' (extended by {child}) is missing. Add it to the parents.",
+                f"The parent config '{name}' (extended by {child}) is missing.",
                 file=name,
                 key="extends",
                 missing=True,

@@ -1,11 +1,12 @@
 """What a planned study would take: hours and euro per GPU model, and when a given fleet would be done with it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from goliat_monitoring.study.plan import Plan
+from goliat_monitoring.study.requirements import names_gpu
 from goliat_monitoring.study.schedule import next_free
 from goliat_monitoring.study.space import Part
 from goliat_monitoring.study.weights import GPU_RATE
@@ -54,16 +55,21 @@ def fleet_of(members: Sequence[tuple[int, Machine]]) -> list[Machine]:
     return [machine for count, machine in members for _ in range(count)]
 
 
-def preview(plan: Plan, fleet: Sequence[Machine] = (), price: float | None = None) -> dict[str, Any]:
+def preview(
+    plan: Plan, fleet: Sequence[Machine] = (), price: float | None = None, by_gpu: Mapping[str, float] | None = None
+) -> dict[str, Any]:
     """A plan with its predictions, as JSON.
 
     Hours and euro are given for each GPU model of the cost model and of `fleet`. A model costs what the fleet pays for
-    it (the first machine that says so), else `price`; euro are left out where neither is known. `fleet` defaults to
+    it (the first machine that says so), else what `by_gpu` says (part of a GPU's name to price), else `price`; euro are
+    left out where none is known. `fleet` defaults to
     the equal workers that were asked for, or to one an assignment. Its finish is predicted with the assignments taken
     in their order by whichever machine is free; its euro are those of the hours in which machines work.
     """
     models = list(dict.fromkeys([*GPU_RATE, *(machine.gpu for machine in fleet if machine.gpu)]))
     prices: dict[str, float | None] = dict.fromkeys(models, price)
+    for part, known in sorted((by_gpu or {}).items(), key=lambda it: len(it[0])):
+        prices.update({model: known for model in models if names_gpu(model, part)})
     for machine in reversed(fleet):
         if machine.gpu and machine.price is not None:
             prices[machine.gpu] = machine.price

@@ -53,7 +53,7 @@ class Requirements:
             reasons.append(f"its VRAM is unknown, {self.vram_gb:g} GB are needed")
         elif facts.vram_bytes < self.vram_gb * 1e9:
             reasons.append(f"it has {facts.vram_bytes / 1e9:.0f} GB of VRAM, {self.vram_gb:g} GB are needed")
-        if self.gpus and not any(_holds(facts.gpu, gpu) for gpu in self.gpus):
+        if self.gpus and not any(names_gpu(facts.gpu, gpu) for gpu in self.gpus):
             reasons.append(f"its GPU is {facts.gpu or 'unknown'}, {' or '.join(self.gpus)} is needed")
         own = {tag.casefold() for tag in facts.tags}
         lacking = [tag for tag in self.tags if tag.casefold() not in own]
@@ -136,6 +136,6 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(parts + [0] * (4 - len(parts)))
 
 
-def _holds(name: str, wanted: str) -> bool:
-    """Whether the words of `wanted` stand side by side in `name`."""
+def names_gpu(name: str, wanted: str) -> bool:
+    """Whether the words of `wanted` stand side by side in a GPU's `name`; case does not matter."""
     return f" {' '.join(wanted.casefold().split())} " in f" {' '.join(name.casefold().split())} "

@@ -8,6 +8,7 @@ def api_routes() -> list[HTTPRouteHandler]:
     from goliat_monitoring.server.api import (  # noqa: PLC0415 - the modules import this package
         agents,
         assignments,
+        configs,
         events,
         gui,
         health,
@@ -18,14 +19,17 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        settings,
         strangers,
         super_studies,
+        tokens,
         workers,
     )
 
     modules = (
         agents,
         assignments,
+        configs,
         events,
         gui,
         health,
@@ -36,8 +40,10 @@ def api_routes() -> list[HTTPRouteHandler]:
         samples,
         scheduling,
         server,
+        settings,
         strangers,
         super_studies,
+        tokens,
         workers,
     )
     return [value for module in modules for value in vars(module).values() if isinstance(value, HTTPRouteHandler)]

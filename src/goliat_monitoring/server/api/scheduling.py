@@ -9,8 +9,9 @@ from litestar.params import FromPath, JSONBody
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.why import Why
+from goliat_monitoring.server.api.split_shapes import Priority
 from goliat_monitoring.server.api.study_shapes import AssignmentJson, StudyAnswer, assignment_json
-from goliat_monitoring.server.api.super_studies import Priority, whole_study
+from goliat_monitoring.server.api.super_studies import whole_study
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import actions, remains

@@ -5,14 +5,12 @@ from typing import Annotated, Any
 import msgspec
 
 from goliat_monitoring.study import requirements
-from goliat_monitoring.study.extends import ConfigProblem, find_in, resolve
-from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import FleetProblem, Machine, fleet_of
 from goliat_monitoring.study.requirements import RequirementProblem, Requirements
-from goliat_monitoring.study.split import SplitProblem, SplitRequest, parse_groups
 from goliat_monitoring.wire.errors import Refused
 
 Price = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Priority = Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
 
 
 class SplitWish(msgspec.Struct, rename="camel", kw_only=True):
@@ -34,36 +32,27 @@ class Member(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class StudyWish(msgspec.Struct, rename="camel", kw_only=True):
-    """A config, its `parents` by file name, and how to split it."""
+    """A config, its `parents` by file name, and how to split it. A parent that is not sent comes from the config
+    library; so does the config itself, by its `configName`, if it is not sent. `requirements`: what every machine that
+    works on it needs, such as "vram>=24".
+    """
 
-    base_config: dict[str, Any]
+    base_config: dict[str, Any] | None = None
+    config_name: str = ""
     parents: dict[str, dict[str, Any]] = {}
     split: SplitWish | None = None
+    priority: Priority = 0
+    requirements: list[str] = []
 
 
 class PreviewWish(StudyWish, rename="camel", kw_only=True):
-    """What to predict for: a `fleet`, and a price in euro for GPUs whose price the fleet does not tell."""
+    """What to predict for: a `fleet`, or with `presentFleet` the workers that are there and what else waits for them;
+    and a price for GPUs whose price the fleet does not tell. `name`: checked, if given."""
 
     fleet: list[Member] = []
     price_per_hour: Price | None = None
-
-
-def planned(wish: StudyWish) -> tuple[dict[str, Any], Plan]:
-    """The resolved config and its assignments. Takes seconds for the largest studies: not for the event loop.
-
-    Raises `Refused` 400 that says why and what would work; in fields of its own too.
-    """
-    split = wish.split or SplitWish()
-    try:
-        groups = parse_groups(split.frequency_groups) if split.frequency_groups is not None else ()
-        base = resolve(wish.base_config, find_in(wish.parents))
-        return base, plan(base, SplitRequest(split.by or "", split.num_splits, groups))
-    except ConfigProblem as problem:
-        where = {"file": problem.file, "key": problem.key}
-        raise Refused(400, "the config cannot be used", str(problem), {**where}) from None
-    except SplitProblem as problem:
-        extra: dict[str, object] = {"instead": problem.instead, "nearest": problem.nearest}
-        raise Refused(400, "the study cannot be split this way", str(problem), extra) from None
+    present_fleet: bool = False
+    name: str = ""
 
 
 def machines(wish: PreviewWish) -> list[Machine]:

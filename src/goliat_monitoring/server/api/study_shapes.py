@@ -21,6 +21,7 @@ from goliat_monitoring.server.api.time_shapes import (
     range_json,
 )
 from goliat_monitoring.server.api.worker_shapes import WorkerJson, eta_of, worker_json
+from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.studies import AssignmentView, StudyDetail, StudySummary
 from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage
 from goliat_monitoring.wire.clock import iso, iso_or_none
@@ -109,6 +110,7 @@ class StudyJson(StudyHead, rename="camel", kw_only=True):
 
 class StudyAnswer(StudyHead, rename="camel", kw_only=True):
     """A super study with its configs and assignments. `split`: how they were made; empty if that was not here.
+    `sources`: the files that `baseConfig` was resolved from, the config itself first where its name is known.
 
     `warnings`: what there is to say about a split that was just made; empty later on.
 
@@ -120,6 +122,7 @@ class StudyAnswer(StudyHead, rename="camel", kw_only=True):
 
     base_config: dict[str, Any]
     split: dict[str, Any]
+    sources: list[Source]
     assignments: list[AssignmentJson]
     warnings: list[str] = []
 
@@ -218,5 +221,6 @@ def study_answer(
         cost=cost_json(usage),
         base_config=study.base_config,
         split=study.split,
+        sources=study.sources,
         assignments=[assignment_json(assignment, future, now) for assignment in assignments],
     )

@@ -1,8 +1,7 @@
 """Super studies: preview, create from a config to split or from ready-made assignments, list, show, delete."""
 
-import asyncio
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Response, delete, get, post
@@ -10,7 +9,7 @@ from litestar.background_tasks import BackgroundTask
 from litestar.params import FromPath, FromQuery, JSONBody
 from sqlalchemy import Connection
 
-from goliat_monitoring.server.api.split_shapes import PreviewWish, StudyWish, demanded, machines, planned
+from goliat_monitoring.server.api.split_shapes import PreviewWish, StudyWish, demanded
 from goliat_monitoring.server.api.study_shapes import (
     AssignmentBrief,
     AssignmentJson,
@@ -25,9 +24,11 @@ from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import disposition
+from goliat_monitoring.server.planning import look_at, planned
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
 from goliat_monitoring.store.history import points_of
+from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.studies import (
     AssignmentView,
     StudyDetail,
@@ -39,10 +40,7 @@ from goliat_monitoring.store.read.studies import (
     list_studies,
 )
 from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage, brief_usage, study_usage
-from goliat_monitoring.study.preview import preview
 from goliat_monitoring.wire.errors import Refused
-
-Priority = Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
 
 
 class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
@@ -53,53 +51,56 @@ class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class NewStudy(StudyWish, rename="camel", kw_only=True):
-    """A study to split, or one with its parts ready-made, whose order is their index. Key order in configs is kept.
-
-    `requirements`: what every machine that works on it needs, such as "vram>=24".
-    """
+    """A study to split, or one with its parts ready-made, whose order is their index. Key order in configs is kept."""
 
     name: str
     description: str | None = None
     assignments: list[NewAssignment] | None = None
-    priority: Priority = 0
-    requirements: list[str] = msgspec.field(default_factory=list)
 
 
 @post("/api/super-studies/preview", status_code=200, tags=["Super studies"])
-async def preview_study(data: JSONBody[PreviewWish]) -> dict[str, Any]:
+async def preview_study(services: Given, data: JSONBody[PreviewWish]) -> dict[str, Any]:
     """What a study would be: its assignments, with predicted hours and cost. Nothing is stored."""
-    fleet = machines(data)
-    return await asyncio.to_thread(lambda: preview(planned(data)[1], fleet, data.price_per_hour))
+    return await look_at(services, data)
 
 
 @post("/api/super-studies", status_code=200, tags=["Super studies"])
 async def create_study(services: Given, principal: Caller, data: JSONBody[NewStudy]) -> StudyAnswer:
     """Create a super study whole or not at all. Answered with the warnings that its preview shows, too."""
+    study_id, warnings = await create(services, data, principal.id)
+    return msgspec.structs.replace(await whole_study(services, study_id), warnings=warnings)
+
+
+async def create(services: Services, data: NewStudy, actor: str) -> tuple[str, list[str]]:
+    """Create a super study; its id, and what its split warns of. Raises `Refused`."""
     warnings: list[str] = []
     demand = demanded(data.requirements)
+    sources: list[Source] = []
     if data.assignments is not None:
         if data.split is not None:
             raise Refused(400, "assignments and split exclude each other", "send one of them")
+        if data.base_config is None:
+            raise Refused(400, "baseConfig is missing", "send the config that the assignments are parts of")
         base, configs = data.base_config, [assignment.split_config for assignment in data.assignments]
     else:
-        base, made = await asyncio.to_thread(planned, data)
+        base, made, sources = await planned(services, data)
         configs, warnings = [assignment.config for assignment in made.assignments], list(made.warnings)
-    moment = services.moment()
     study_id = await services.db.write(
-        lambda c: studies.create(
-            c,
-            moment,
+        partial(
+            studies.create,
+            moment=services.moment(),
             name=data.name,
             description=data.description or "",
             base_config=base,
             split_configs=configs,
-            actor=principal.id,
+            actor=actor,
             split=msgspec.to_builtins(data.split) if data.split is not None else {},
+            sources=sources,
             priority=data.priority,
             requirements=demand,
         )
     )
-    return msgspec.structs.replace(await whole_study(services, study_id), warnings=warnings)
+    return study_id, warnings
 
 
 @get("/api/super-studies", tags=["Super studies"])

@@ -42,7 +42,7 @@ class BriefAmountJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class CostJson(AmountJson, rename="camel", kw_only=True):
-    """Euro at today's prices. `unpricedHours`: of workers without a price, in no figure here."""
+    """Money at today's prices. `unpricedHours`: of workers without a price, in no figure here."""
 
     unpriced_hours: float
     currency: str = "EUR"
@@ -92,11 +92,12 @@ def hours_json(usage: StudyUsage) -> AmountJson:
 
 
 def cost_json(usage: StudyUsage) -> CostJson | None:
-    """Euro, where a price is known."""
+    """Money, where a price is known."""
     if usage.cost is None:
         return None
     spent, forecast, idle = (round(value, 2) for value in usage.cost)
-    return CostJson(spent=spent, forecast=forecast, idle=idle, unpriced_hours=round(usage.unpriced, 3))
+    hours = round(usage.unpriced, 3)
+    return CostJson(spent=spent, forecast=forecast, idle=idle, unpriced_hours=hours, currency=usage.currency)
 
 
 def brief_hours_json(usage: BriefUsage | None) -> BriefAmountJson:

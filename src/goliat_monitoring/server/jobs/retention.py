@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.jobs.repeating import attempt
+from goliat_monitoring.server.kept import in_force
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.retention import logs, records, screenshots
@@ -34,12 +35,15 @@ class Retention:
     def __init__(self, services: Services, rest: float = REST) -> None:
         self._services = services
         self._rest = rest
+        self._kept = services.settings
         self._passes = 0
         # Pictures without a row at the last look. An upload is one for a moment, too; not from one look to the next.
         self._suspects: set[str] = set()
 
     async def work(self) -> None:
         """One pass."""
+        # What people stored may have changed, in another server process too.
+        self._kept = await self._services.db.read(partial(in_force, settings=self._services.settings))
         if self._passes % SAMPLES_EVERY == 0:
             await attempt("roll-up of samples", self.thin_samples())
         await attempt("retention of screenshots", self.thin_screenshots())
@@ -51,7 +55,7 @@ class Retention:
 
     async def thin_samples(self) -> int:
         """Roll up and delete samples. Returns how many rows were taken up."""
-        kept, moment = samples_kept(self._services.settings), self._services.moment()
+        kept, moment = samples_kept(self._kept), self._services.moment()
         total = 0
         for due in await self._services.db.read(partial(samples_due, moment=moment, kept=kept)):
             total += await self._until_done(partial(thin_samples, due=due))
@@ -61,7 +65,7 @@ class Retention:
 
     async def thin_screenshots(self) -> int:
         """Delete pictures beyond one a minute, and old ones. Returns how many."""
-        kept = span(self._services.settings.keep_screenshots_d)
+        kept = span(self._kept.keep_screenshots_d)
         gone = await self._pictures(screenshots.thin)
         if kept is not None:
             gone += await self._pictures(partial(screenshots.expire, kept=kept))
@@ -71,7 +75,7 @@ class Retention:
 
     async def delete_records(self) -> int:
         """Delete old events, and messages of runs that ended long ago. Returns how many."""
-        settings, gone = self._services.settings, 0
+        settings, gone = self._kept, 0
         if (kept := span(settings.keep_events_d)) is not None:
             unit = partial(records.delete_events, kept=kept)
             gone += await self._until_done(lambda c: unit(c, self._services.moment()))
@@ -85,7 +89,7 @@ class Retention:
 
     async def move_logs(self) -> int:
         """Move the sealed logs of runs that ended long ago into the file storage. Returns of how many runs."""
-        kept = span(self._services.settings.keep_logs_d)
+        kept = span(self._kept.keep_logs_d)
         if kept is None:
             return 0
         moment = self._services.moment()

@@ -2,7 +2,8 @@
 
 retry: 3211                         when to try again, with jitter
 event: hello                        data: {"build": "…", "now": "…Z"}; another build: the page reloads itself
-event: run                          data: {"topics": ["run:…"]}; also server, fleet, worker, studies, study, log
+event: run                          data: {"topics": ["run:…"]}; also server, fleet, worker, studies, study, log,
+                                    settings
 event: refresh                      something was missed: fetch everything once
 : still here                        every 15 s
 """
@@ -24,8 +25,8 @@ from goliat_monitoring.server.pages.assets import BUILD
 from goliat_monitoring.wire.clock import iso
 from goliat_monitoring.wire.errors import Refused
 
-KINDS = frozenset({"server", "fleet", "worker", "studies", "study", "run", "log"})
-WITHOUT_ID = frozenset({"server", "fleet", "studies"})
+KINDS = frozenset({"server", "fleet", "worker", "studies", "study", "run", "log", "settings"})
+WITHOUT_ID = frozenset({"server", "fleet", "studies", "settings"})
 # A stream ends after this long and its page takes up where it stopped. So nothing that a proxy or
 # a vanished client lets pile up can grow for ever.
 LIFE = 900.0

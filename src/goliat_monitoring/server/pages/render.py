@@ -47,6 +47,11 @@ def brief(value: object) -> str:
     return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]} …"
 
 
+def raw(text: str) -> Markup:
+    """`text` as it is, escaped: for fields whose text comes back from the browser."""
+    return escape(text)
+
+
 def environment() -> Environment:
     """The template environment of the dashboard."""
     env = Environment(
@@ -65,6 +70,7 @@ def environment() -> Environment:
         run_sign=words.run_sign,
         percent=numbers.whole_percent,
         plural=numbers.plural,
+        raw=raw,
     )
     env.filters.update(
         iso=iso, moment=moment, span=numbers.span, size=numbers.size, count=numbers.count, money=numbers.money,

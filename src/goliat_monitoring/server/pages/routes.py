@@ -6,7 +6,17 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.static_files import create_static_files_router
 from sqlalchemy.exc import SQLAlchemyError
 
-from goliat_monitoring.server.pages import overview, runs, studies, study, worker, workers
+from goliat_monitoring.server.pages import (
+    manual_pages,
+    new_study,
+    overview,
+    runs,
+    settings,
+    studies,
+    study,
+    worker,
+    workers,
+)
 from goliat_monitoring.server.pages.assets import STATIC, STATIC_URL
 from goliat_monitoring.server.pages.show import problem_page, trouble_fragment, unreadable_page
 from goliat_monitoring.wire.errors import Refused
@@ -34,6 +44,13 @@ def page_routes() -> list[HTTPRouteHandler | Router]:
             runs.run_fragment,
             runs.run_part_fragment,
             runs.run_samples_page,
+            new_study.new_study,
+            new_study.post_new_study,
+            new_study.preview_fragment,
+            settings.settings_page,
+            settings.settings_fragment,
+            manual_pages.help_start,
+            manual_pages.help_document,
             trouble_fragment,
         ],
         exception_handlers={Refused: problem_page, SQLAlchemyError: unreadable_page},

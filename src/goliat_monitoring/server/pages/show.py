@@ -131,6 +131,36 @@ async def _part(request: Request[Any, Any, Any], part: Part) -> str:
     )
 
 
+def still(
+    request: Request[Any, Any, Any],
+    template: str,
+    *,
+    title: str,
+    nav: str,
+    scripts: tuple[str, ...] = (),
+    styles: tuple[str, ...] = (),
+    status: int = 200,
+    **context: object,
+) -> Response[str]:
+    """A page that nothing changes while it is open; only what is wrong with the server comes to it by itself."""
+    body = render(template, title=title, server=server_of(request), **context)
+    text = _shell(
+        request.app.state.services,
+        title=title,
+        nav=nav,
+        stamp=request.app.state.services.hub.stamp(),
+        topics=TOPIC,
+        fragment="",
+        trigger="",
+        body=Markup(body),  # noqa: S704 - rendered by our own template
+        below="",
+        more="",
+        scripts=scripts,
+        styles=styles,
+    )
+    return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=status)
+
+
 def problem_page(request: Request[Any, Any, Any], refused: Refused) -> Response[str]:
     """A refusal as a page for people."""
     body = render("error.html", title=refused.error.capitalize(), details=refused.details)

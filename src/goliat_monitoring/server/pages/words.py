@@ -72,6 +72,12 @@ VERDICT = {
     "ok": Sign("disc-check", "met", "ok"),
     "no": Sign("slashed-ring", "not met", "warn"),
 }
+TOKEN = {
+    "valid": Sign("disc-check", "Valid", "ok"),
+    "used": Sign("ring", "Used", "off"),
+    "expired": Sign("clock", "Expired", "off"),
+    "revoked": Sign("slashed-ring", "Revoked", "off"),
+}
 FLEET = {
     "Working": Sign("triangle", "Working", "run"),
     "Working with trouble": Sign("octagon-alert", "Working with trouble", "warn"),
@@ -91,6 +97,7 @@ _TABLES = {
     "flag": FLAG,
     "fleet": FLEET,
     "verdict": VERDICT,
+    "token": TOKEN,
 }
 ENDED_BADLY = frozenset({"finished_with_errors", "failed", "memory_error", "lost"})
 

@@ -1,12 +1,12 @@
 """The future of all super studies, from what is stored: facts are gathered here, `fleet.outlook` decides."""
 
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, func, select
 
-from goliat_monitoring.fleet.outlook import Block, Outlook, RunFacts, Underway, Waiting, WorkerFacts, outlook
+from goliat_monitoring.fleet.outlook import Block, Future, Outlook, RunFacts, Underway, Waiting, WorkerFacts, outlook
 from goliat_monitoring.fleet.presence import presence
 from goliat_monitoring.fleet.progress import learned_phases
 from goliat_monitoring.fleet.rates import Kind, Speed, learn
@@ -28,6 +28,21 @@ def look_ahead(connection: Connection, now: int) -> Outlook:
     return _Look(connection, now).told()
 
 
+class NewStudy(NamedTuple):
+    """A study that somebody thinks of. `key`: another one for another config. `blocks`: by assignment, in order."""
+
+    key: str
+    config: dict[str, Any]
+    blocks: Sequence[Sequence[tuple[str, str, float, int]]]
+    priority: int = 0
+    demand: Requirements = Requirements()
+
+
+def look_ahead_to(connection: Connection, now: int, study: NewStudy) -> Future:
+    """When a study would be done that was created at `now`, behind all that waits and is not less urgent."""
+    return _Look(connection, now).told_of(study)
+
+
 class _Look:
     def __init__(self, connection: Connection, now: int) -> None:
         self._connection, self._now = connection, now
@@ -40,9 +55,29 @@ class _Look:
         self._phases = timings.phases(connection)
 
     def told(self) -> Outlook:
+        return self._outlook([waiting for _, waiting in self._queue()])
+
+    def told_of(self, study: NewStudy) -> Future:
+        self._predictions.know(study.key, study.config)
+        demand = self._meeting(msgspec.json.encode(study.demand.to_json()).decode(), None)
+        own = [
+            Waiting(
+                f"{study.key}#{index}", study.key,
+                [Block(Kind(study.key, it[0], it[1]), it[2], it[3]) for it in part],
+                demand,
+            )
+            for index, part in enumerate(study.blocks)
+        ]  # fmt: skip
+        queue = self._queue()
+        before = [waiting for priority, waiting in queue if priority >= study.priority]
+        after = [waiting for priority, waiting in queue if priority < study.priority]
+        return self._outlook([*before, *own, *after], study.key).studies[study.key]
+
+    def _outlook(self, queue: Sequence[Waiting], planned: str = "") -> Outlook:
         live = under_way(self._connection)
         rates = learn(timings.newest(self._connection), [it for run in live for it in self._speed(run)])
-        return outlook(rates, self._workers(), [self._run(it) for it in live], self._queue(), self._predictions.on_gpu)
+        runs = [self._run(it) for it in live]
+        return outlook(rates, self._workers(), runs, queue, self._predictions.on_gpu, planned)
 
     def _workers(self) -> list[WorkerFacts]:
         return [
@@ -109,13 +144,13 @@ class _Look:
             return []
         return [Speed(run.worker_id, run.mcells_per_s * 1e6 / cost.cells_per_s, cost.solver_s / cost.seconds)]
 
-    def _queue(self) -> list[Waiting]:
-        """What waits, in the order of claims; what is paused or cancelled does not wait."""
+    def _queue(self) -> list[tuple[int, Waiting]]:
+        """What waits with its priority, in the order of claims; what is paused or cancelled does not wait."""
         rows = self._connection.execute(
             select(
                 assignments.c.id, assignments.c.super_study_id, assignments.c.requirements, assignments.c.not_before,
                 assignments.c.expected_total, assignments.c.attempts, assignments.c.prefer_until,
-                assignments.c.vram_above, assignments.c.counts_from, studies.c.retries_stopped,
+                assignments.c.vram_above, assignments.c.counts_from, studies.c.retries_stopped, studies.c.priority,
             )
             .join(studies, studies.c.id == assignments.c.super_study_id)
             .where(assignments.c.state == "PENDING", studies.c.paused.is_(False), studies.c.cancelled.is_(False))
@@ -132,16 +167,15 @@ class _Look:
             key = row.super_study_id, row.requirements
             if key not in allowed:
                 allowed[key] = self._meeting(row.requirements, aside.get(row.super_study_id))
-            queue.append(
-                Waiting(
-                    row.id,
-                    row.super_study_id,
-                    self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
-                    frozenset() if row.attempts and row.retries_stopped else allowed[key],
-                    max((row.not_before or 0) - self._now, 0) / SECOND,
-                    *self._first(row, failed.get(row.id, frozenset())),
-                )
+            waiting = Waiting(
+                row.id,
+                row.super_study_id,
+                self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
+                frozenset() if row.attempts and row.retries_stopped else allowed[key],
+                max((row.not_before or 0) - self._now, 0) / SECOND,
+                *self._first(row, failed.get(row.id, frozenset())),
             )
+            queue.append((row.priority, waiting))
         return queue
 
     def _first(self, row: Any, failed: Collection[str]) -> tuple[frozenset[str] | None, float]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from goliat_monitoring.fleet.states import AssignmentState, study_state
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.runs import RunSummary, runs, summary_of, summary_query
 from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
@@ -41,12 +42,13 @@ class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A super study with its configs. `base_config` keeps its key order."""
+    """A super study with its configs. `base_config` keeps its key order; `sources`: the files it was made from."""
 
     summary: StudySummary
     base_config: dict[str, Any]
     base_sha256: str
     split: dict[str, Any]
+    sources: list[Source]
 
 
 class AssignmentView(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +139,7 @@ def get_study(connection: Connection, study_id: str) -> StudyDetail:
         base_config=msgspec.json.decode(row.base_config, type=dict[str, Any]),
         base_sha256=row.base_sha256,
         split=msgspec.json.decode(row.split, type=dict[str, Any]),
+        sources=msgspec.json.decode(row.sources, type=list[Source]),
     )
 
 

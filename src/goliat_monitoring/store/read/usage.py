@@ -11,6 +11,7 @@ from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.usage import Amount, Span, Usage, cost, gpu_hours, usage
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.hours import worked_until
+from goliat_monitoring.store.read.prices import currency, worker_prices
 from goliat_monitoring.store.read.runs import LIVE
 from goliat_monitoring.wire.clock import SECOND
 
@@ -18,11 +19,12 @@ runs, assignments, workers = tables.runs, tables.assignments, tables.workers
 
 
 class StudyUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """`cost` in euro at today's prices; None where no worker of the study has one. `unpriced`: hours without one."""
+    """`cost` at today's prices; None where no worker of the study has one. `unpriced`: hours without one."""
 
     hours: Amount
     cost: Amount | None
     unpriced: float
+    currency: str
 
 
 def study_usage(connection: Connection, now: int, study_id: str, future: Future | None) -> StudyUsage:
@@ -48,11 +50,9 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         .limit(1)
     ).scalar()
     over = now if live or waits is not None else max((row.ended_at or now for row in own), default=now)
-    there, prices = {}, {}
-    for row in connection.execute(select(workers.c.id, workers.c.last_seen, workers.c.price_per_hour)):
+    there, prices = {}, worker_prices(connection)
+    for row in connection.execute(select(workers.c.id, workers.c.last_seen)):
         there[row.id] = min(over, row.last_seen) / SECOND
-        if row.price_per_hour is not None:
-            prices[row.id] = row.price_per_hour
 
     def span(row: Any) -> Span:
         return Span(row.worker_id, row.claimed_at / SECOND, worked_until(row, now) / SECOND)
@@ -64,6 +64,7 @@ def study_usage(connection: Connection, now: int, study_id: str, future: Future 
         hours=gpu_hours(used, to_come),
         cost=money[0] if money is not None else None,
         unpriced=money[1] if money is not None else 0.0,
+        currency=currency(connection),
     )
 
 

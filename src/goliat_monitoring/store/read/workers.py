@@ -1,12 +1,16 @@
 """The fleet: every worker with what it is, how present it is and its newest run. Never reads a log."""
 
+from collections.abc import Mapping
+
 import msgspec
 from sqlalchemy import Connection, Row, select
 
 from goliat_monitoring.fleet.presence import presence, worker_state
+from goliat_monitoring.fleet.prices import price_of
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.trace import Trace
 from goliat_monitoring.store import conditions, tables
+from goliat_monitoring.store.read.prices import gpu_prices
 from goliat_monitoring.store.read.runs import RunSummary, newest_per_worker, worker_name
 from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.errors import Refused
@@ -20,8 +24,9 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     `state` and `presence` are derived at the time of the query. `run`: its newest live run, else its newest.
     `ambiguous`: ids of the other live workers under the same machine id; then nobody knows which of them speaks.
     `set_aside`: names of the studies of which it gets nothing more, because its runs of them failed.
-    `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: in euro. `conditions`: each of `notes`,
-    and clock_off, with the time since which an agent's heartbeats tell it. `gpu_trace`: how busy its GPU was lately.
+    `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: what counts; `own_price`: what it has of
+    its own, else that of its GPU model counts. `conditions`: each of `notes`, and clock_off, with the time since which
+    an agent's heartbeats tell it. `gpu_trace`: how busy its GPU was lately.
     """
 
     id: str
@@ -39,6 +44,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     gpu_trace: Trace
     clock_skew: int | None
     price_per_hour: float | None
+    own_price: float | None
     last_seen: int
     created_at: int
     state: str
@@ -54,12 +60,15 @@ def list_workers(connection: Connection, now: int, *, with_removed: bool = False
     rows = connection.execute(query).all()
     newest = newest_per_worker(connection)
     aside = _set_aside(connection)
+    by_gpu = gpu_prices(connection)
     live_by_machine: dict[str, list[str]] = {}
     for row in rows:
         if row.machine_id and row.wish != "removed" and presence(row.kind, row.last_seen, now) == "online":
             live_by_machine.setdefault(row.machine_id, []).append(row.id)
     return [
-        _view(row, newest.get(row.id), now, live_by_machine.get(row.machine_id or "", []), aside.get(row.id, []))
+        _view(
+            row, newest.get(row.id), now, live_by_machine.get(row.machine_id or "", []), aside.get(row.id, []), by_gpu
+        )
         for row in rows
         if with_removed or row.wish != "removed"
     ]
@@ -95,8 +104,14 @@ def _nearness(worker: WorkerView) -> tuple[int, int, int]:
 
 
 def _view(
-    row: Row[tuple[object, ...]], run: RunSummary | None, now: int, alike: list[str], aside: list[str]
+    row: Row[tuple[object, ...]],
+    run: RunSummary | None,
+    now: int,
+    alike: list[str],
+    aside: list[str],
+    by_gpu: Mapping[str, float],
 ) -> WorkerView:
+    facts = msgspec.json.decode(row.facts, type=Facts)
     last = None if run is None else RunState(run.state)
     live = last is not None and not last.terminal
     return WorkerView(
@@ -107,14 +122,15 @@ def _view(
         hostname=row.hostname,
         label=row.label,
         ip=row.ip,
-        facts=msgspec.json.decode(row.facts, type=Facts),
+        facts=facts,
         wish=row.wish,
         notes=msgspec.json.decode(row.notes, type=list[str]),
         conditions=conditions.since(row.conditions),
         vitals=msgspec.json.decode(row.vitals, type=dict[str, float]),
         gpu_trace=conditions.trace(row.gpu_trace),
         clock_skew=row.clock_skew,
-        price_per_hour=row.price_per_hour,
+        price_per_hour=price_of(row.price_per_hour, facts.gpu_name, by_gpu),
+        own_price=row.price_per_hour,
         last_seen=row.last_seen,
         created_at=row.created_at,
         state=worker_state(row.wish, last if live else None, None if live else last),

@@ -1,10 +1,19 @@
 // What a person may do: dialogs that ask, and forms that are sent to the API as JSON. Macros: templates/actions.html.
 const root = document.documentElement;
 
+// An amount may be empty, which says "none"; what is no number must not become that.
+function numberOf(text) {
+  const said = text.trim().replace(",", ".");
+  if (said === "") return null;
+  if (!Number.isFinite(Number(said))) throw new Error(`“${text}” is no number`);
+  return Number(said);
+}
+
 function valueOf(field) {
   switch (field.dataset.as) {
     case "number":
-      return Number(field.value);
+    case "amount":
+      return numberOf(field.value);
     case "list":
       return field.value.split(/[\s,]+/).filter(Boolean);
     case "json":
@@ -14,25 +23,25 @@ function valueOf(field) {
   }
 }
 
-// One member for each named field; empty texts say nothing and are left out.
+// One member for each named field; empty texts say nothing and are left out. `data-nest`: inside one member of that name.
 export function bodyOf(form) {
   const body = {};
   for (const field of form.elements) {
     if (!field.name || field.disabled || (field.type === "radio" && !field.checked)) continue;
-    if (field.type !== "checkbox" && field.value === "") continue;
+    if (field.type !== "checkbox" && field.value === "" && field.dataset.as !== "amount") continue;
     body[field.name] = valueOf(field);
   }
-  return body;
+  return form.dataset.nest ? { [form.dataset.nest]: body } : body;
 }
 
-// Sends `body` and returns what the server says; throws an Error with its words when it refuses.
+// Sends `body`, as JSON or a file as it is, and returns what the server says; throws an Error with its words when it refuses.
 export async function send(method, address, body) {
   let answer;
   try {
     answer = await fetch(address, {
       method,
       headers: { "Content-Type": "application/json" },
-      body: method === "DELETE" || method === "GET" ? undefined : JSON.stringify(body ?? {}),
+      body: method === "DELETE" || method === "GET" ? undefined : body instanceof Blob ? body : JSON.stringify(body ?? {}),
     });
   } catch {
     throw new Error("the server cannot be reached");

@@ -53,7 +53,7 @@ function open() {
     heard = serverNow();
     show("live", "Live");
   });
-  for (const kind of ["server", "fleet", "worker", "studies", "study", "run", "log", "refresh"]) {
+  for (const kind of ["server", "fleet", "worker", "studies", "study", "run", "log", "settings", "refresh"]) {
     source.addEventListener(kind, (event) => {
       since = event.lastEventId || since;
       heard = serverNow();

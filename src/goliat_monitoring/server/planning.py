@@ -1,0 +1,165 @@
+"""What a study would be: its config resolved from uploads and the config library, split, and foreseen on the fleet.
+
+The one way for the API, the page on which studies are made, and their creation.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from functools import partial
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from goliat_monitoring.fleet.forecast import spread
+from goliat_monitoring.fleet.outlook import Future
+from goliat_monitoring.server.api.split_shapes import PreviewWish, SplitWish, StudyWish, demanded, machines
+from goliat_monitoring.server.services import Services
+from goliat_monitoring.store.read.library import LibraryConfig, Source, finder, get_config
+from goliat_monitoring.store.read.outlook import NewStudy, look_ahead_to
+from goliat_monitoring.store.read.prices import currency, gpu_prices
+from goliat_monitoring.store.read.workers import WorkerView, list_workers
+from goliat_monitoring.store.studies import free_name
+from goliat_monitoring.study.cases import enumerate_cases
+from goliat_monitoring.study.extends import Config, ConfigProblem, find_in, resolve
+from goliat_monitoring.study.plan import Plan, plan
+from goliat_monitoring.study.preview import MAX_FLEET, Machine, preview
+from goliat_monitoring.study.requirements import MachineFacts, Requirements
+from goliat_monitoring.study.split import SplitProblem, SplitRequest, parse_groups
+from goliat_monitoring.wire.errors import Refused
+
+
+class Planned(NamedTuple):
+    """`base`: the resolved config; `sources`: the files that it comes from, the config itself first."""
+
+    base: Config
+    plan: Plan
+    sources: list[Source]
+
+
+async def planned(services: Services, wish: StudyWish) -> Planned:
+    """A study cut into assignments. Takes seconds for the largest ones.
+
+    Raises `Refused` 400 that says why and what would work; in fields of its own too: `file` and `key` of a config,
+    `instead` and `nearest` of a split.
+    """
+    base, sources = await services.db.read(partial(resolved, wish=wish))
+    async with services.plannings:
+        return Planned(base, await asyncio.to_thread(_cut, base, wish.split or SplitWish()), sources)
+
+
+async def look_at(services: Services, wish: PreviewWish) -> dict[str, Any]:
+    """The preview of a study as JSON. Nothing is stored. Raises `Refused` as `planned`, and 409 for a taken name."""
+    fleet, demand, now = machines(wish), demanded(wish.requirements), services.clock()
+    if wish.name:
+        await services.db.read(partial(free_name, asked=wish.name))
+    base, made, sources = await planned(services, wish)
+    there = await services.db.read(partial(present, now=now, demand=demand)) if wish.present_fleet else []
+    if there and not fleet:
+        fleet = [Machine(worker.facts.gpu_name, worker.price_per_hour) for worker in there][:MAX_FLEET]
+    known = await services.db.read(gpu_prices)
+    shown = await asyncio.to_thread(preview, made, fleet, wish.price_per_hour, known)
+    shown["currency"] = await services.db.read(currency)
+    shown["sources"] = msgspec.to_builtins(sources)
+    if wish.present_fleet:
+        study = await asyncio.to_thread(_new_study, base, made, wish.priority, demand)
+        future = await services.db.read(partial(look_ahead_to, now=now, study=study))
+        shown["presentFleet"] = _foreseen(future, there, wish.price_per_hour)
+    return shown
+
+
+def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Source]]:
+    """The config laid over its parents: those that were sent, else those of the library. Raises `Refused` 400, 404."""
+    sources: list[Source] = []
+
+    def from_library(found: LibraryConfig) -> None:
+        sources.append(Source(file=found.name, origin="library", version=found.version, sha256=found.sha256))
+
+    config = wish.base_config
+    if config is None:
+        if not wish.config_name:
+            raise Refused(
+                400, "the config is missing", "send it as `baseConfig`, or `configName` of one in the library"
+            )
+        found = get_config(connection, wish.config_name)
+        from_library(found)
+        config = msgspec.json.decode(found.body or "{}", type=dict[str, Any])
+    elif wish.config_name:
+        sources.append(_uploaded(wish.config_name, config))
+    uploaded, library = find_in(wish.parents), finder(connection, from_library)
+
+    def find(name: str) -> Config | None:
+        own = uploaded(name)
+        if own is None:
+            return library(name)
+        sources.append(_uploaded(name, own))
+        return own
+
+    try:
+        return resolve(config, find), sources
+    except ConfigProblem as problem:
+        raise _unusable(problem) from None
+
+
+def present(connection: Connection, now: int, demand: Requirements) -> list[WorkerView]:
+    """Workers that are there, take work, and meet a demand."""
+    return [
+        worker
+        for worker in list_workers(connection, now)
+        if worker.presence != "offline" and worker.wish == "active" and demand.meets(_facts(worker)).met
+    ]
+
+
+def _facts(worker: WorkerView) -> MachineFacts:
+    it = worker.facts
+    return MachineFacts(it.gpu_name, it.vram_bytes, it.tags, it.goliat_version)
+
+
+def _cut(base: Config, split: SplitWish) -> Plan:
+    try:
+        groups = parse_groups(split.frequency_groups) if split.frequency_groups is not None else ()
+        return plan(base, SplitRequest(split.by or "", split.num_splits, groups))
+    except ConfigProblem as problem:
+        raise _unusable(problem) from None
+    except SplitProblem as problem:
+        extra: dict[str, object] = {"instead": problem.instead, "nearest": problem.nearest}
+        raise Refused(400, "the study cannot be split this way", str(problem), extra) from None
+
+
+def _unusable(problem: ConfigProblem) -> Refused:
+    remedy = f" Upload {problem.file}, or add it to the config library." if problem.missing else ""
+    where: dict[str, object] = {"file": problem.file, "key": problem.key}
+    return Refused(400, "the config cannot be used", f"{problem}{remedy}", where)
+
+
+def _uploaded(name: str, config: Config) -> Source:
+    digest = hashlib.sha256(msgspec.json.encode(config)).hexdigest()
+    return Source(file=name[:200], origin="upload", version=None, sha256=digest)
+
+
+def _new_study(base: Config, made: Plan, priority: int, demand: Requirements) -> NewStudy:
+    blocks = []
+    for assignment in made.assignments:
+        cases = sorted((case.phantom, case.frequency, case.weight) for case in enumerate_cases(assignment.config))
+        found = [(key, list(of_kind)) for key, of_kind in groupby(cases, key=lambda case: case[:2])]
+        blocks.append([(*key, sum(case[2] for case in of_kind), len(of_kind)) for key, of_kind in found])
+    key = f"planned {hashlib.sha256(msgspec.json.encode(base)).hexdigest()}"
+    return NewStudy(key, base, blocks, priority, demand)
+
+
+def _foreseen(future: Future, there: Sequence[WorkerView], price: float | None) -> dict[str, Any]:
+    """Ranges as `p10`, `p50`, `p90`: seconds until all is done, and what that costs; None where nobody can tell."""
+    prices = {worker.id: worker.price_per_hour if worker.price_per_hour is not None else price for worker in there}
+    hours = {worker: seconds / 3600 for worker, seconds in future.machine_s.items()}
+    priced = {worker: it for worker, it in hours.items() if prices.get(worker) is not None}
+    cost = sum((prices[worker] or 0.0) * it for worker, it in priced.items())
+    money = spread(cost, future.doubt)._asdict() if priced else None
+    return {
+        "workers": len(there),
+        "finishS": None if future.eta is None else future.eta._asdict(),
+        "gpuHours": round(sum(hours.values()), 3),
+        "cost": None if money is None else {name: round(value, 2) for name, value in money.items()},
+        "unpricedHours": round(sum(hours.values()) - sum(priced.values()), 3),
+    }
