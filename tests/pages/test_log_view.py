@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from goliat_monitoring.wire.lines import Line
+from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server
-from tests.pages.test_browser import accessibility_problems
 from tests.support.written_log import lines_of, write_log
 
 BULK = 60_000
@@ -150,7 +150,7 @@ def test_colours_are_the_machines_and_can_be_read(browser: Browser, server: Serv
     expect(line.locator(".bold")).to_have_css("font-weight", "700")
     # Yellow on white and black on black become readable: axe measures the contrast of every line in view.
     assert line.locator(".fore").count() == 2
-    assert accessibility_problems(page) == []
+    assert problems(page) == []
     context.close()
     assert not screen.complaints
 

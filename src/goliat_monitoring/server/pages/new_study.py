@@ -109,6 +109,7 @@ async def _look(services: Services, form: StudyForm) -> dict[str, Any] | None:
     except Refused as refused:
         form.refused(refused)
         return None
+    return study_id
     return {**shown, **shown_of(shown), "seen": _seen(shown)}
 
 
@@ -133,10 +134,11 @@ async def _create(request: Request[Any, Any, Any], form: StudyForm) -> str | Non
         requirements=wish.requirements,
     )
     try:
-        return await create(request.app.state.services, study, principal.id)
+        study_id, _warnings = await create(request.app.state.services, study, principal.id)
     except Refused as refused:
         form.refused(refused)
         return None
+    return study_id
 
 
 async def _load(services: Services, form: StudyForm, name: str) -> None:

@@ -154,7 +154,6 @@ def still(
         trigger="",
         body=Markup(body),  # noqa: S704 - rendered by our own template
         below="",
-        more="",
         scripts=scripts,
         styles=styles,
     )

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.numbers import hours, plural
 from goliat_monitoring.server.pages.render import render
-from goliat_monitoring.server.pages.show import Page, fragment, whole
+from goliat_monitoring.server.pages.show import Page, Part, fragment, whole
 from goliat_monitoring.server.pages.studies import eta_words
 from goliat_monitoring.server.pages.study_tabs import (
     assignments,
@@ -136,7 +136,7 @@ async def _whole(request: Request[Any, Any, Any], study_id: str, key: str) -> Re
     nav = render("study_nav.html", study_id=study_id, tabs=list(TABS.values()), at=key)
     query: Query = request.query_params
     head = await head_page(request.app.state.services, study_id, future)
-    return await whole(request, head, nav, page_of(tab, study_id, query, future))
+    return await whole(request, head, nav, Part(f"tab-{key}", tab.name, page_of(tab, study_id, query, future)))
 
 
 @get("/studies/{study_id:str}")

@@ -224,7 +224,7 @@ def asked_of(request: Request[Any, Any, Any]) -> Asked:
 async def workers_list(request: Request[Any, Any, Any]) -> Response[str]:
     """The list of workers."""
     outlook = await request.app.state.services.outlook()
-    return await whole(request, list_page(asked_of(request), outlook), below=render("workers_actions.html"))
+    return await whole(request, list_page(asked_of(request), outlook), render("workers_actions.html"))
 
 
 @get("/fragments/workers")

@@ -28,7 +28,8 @@ class Reading(NamedTuple):
 
 def read_lines(lines: list[Line]) -> Reading:
     """Read at least one line."""
-    warnings = errors = 0
+    loud = [line.level for line in lines if line.level in LOUD]
+    warnings = loud.count("warning")
     first_at = min([line.time for line in lines])
     newest_at = first_at
     newest = ""
@@ -40,11 +41,6 @@ def read_lines(lines: list[Line]) -> Reading:
         if "\x1b" in text:
             text = plain(text)
         text = text.strip()
-        if level in LOUD:
-            if level == "warning":
-                warnings += 1
-            else:
-                errors += 1
         if not text:
             continue
         if at >= newest_at:
@@ -63,4 +59,4 @@ def read_lines(lines: list[Line]) -> Reading:
             if took_it is not None:
                 times.append((at, took_it))
     said = (newest_at, newest) if newest else None
-    return Reading(lines, first_at, said, warnings, errors, signs, solver, times)
+    return Reading(lines, first_at, said, warnings, len(loud) - warnings, signs, solver, times)
