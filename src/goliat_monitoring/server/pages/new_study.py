@@ -109,7 +109,6 @@ async def _look(services: Services, form: StudyForm) -> dict[str, Any] | None:
     except Refused as refused:
         form.refused(refused)
         return None
-    return study_id
     return {**shown, **shown_of(shown), "seen": _seen(shown)}
 
 
