@@ -105,7 +105,7 @@ def test_numbers_lead_to_what_they_count(screen: Screen, server: Server, fleet: 
     expect(page.get_by_role("link", name="0.80 EUR/h")).to_be_visible()
     expect(page.get_by_role("link", name="0.25 of it idle")).to_be_visible()
     page.get_by_role("link", name="1 without a price").click()
-    expect(page.locator("#fleet thead")).to_contain_text("EUR/h")
+    expect(page.locator("#fleet")).to_contain_text("0.25 EUR")
     expect(page.locator(f"#w-{fleet.full.id}")).to_contain_text("0.25")
 
 
