@@ -22,6 +22,7 @@ WAITING = "adults-at-6-ghz"
 HOSTILE = "<script>alert(1)</script>"
 BARE = "198.51.100.7"
 READY_S = 90.0
+STUDY_TABS = ("gantt", "matrix", "burn-up", "results", "config", "events")
 SIMULATOR = "-m goliat_monitoring.simulator"
 
 
@@ -90,10 +91,14 @@ class LivingFleet:
             "worker": f"/workers/{workers['gpu-slow']}",
             "studies": "/studies",
             "study": f"/studies/{self.study}",
+            **{f"study-{tab}": f"/studies/{self.study}/{tab}" for tab in STUDY_TABS},
+            "new-study": "/studies/new",
             "run": f"/runs/{self.runs('running')[0]}",
             "run-failed": f"/runs/{self.runs('finished_with_errors')[0]}",
             "run-lost": f"/runs/{self.runs('lost')[0]}",
             "run-succeeded": f"/runs/{self.runs('succeeded')[0]}",
+            "settings": "/settings",
+            "help": "/help",
         }
 
     def _ready(self) -> bool:
