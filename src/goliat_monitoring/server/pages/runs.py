@@ -35,7 +35,7 @@ TABS = (
     ("screenshots", "Screenshots"),
     ("files", "Files"),
 )
-CHART_STYLES = ("vendor/uPlot-1.6.32.min.css", "charts.css")
+CHART_STYLES = ("charts.css",)
 SAMPLE_NAMES = {
     "percent": "GOLIAT says, %",
     "stage": "Stage",
