@@ -142,7 +142,7 @@ def one_page(run: RunSummary, future: Outlook) -> Page:
         topics=(f"run:{run.id}", *study),
         load=partial(load, run.id, future),
         stream=(run_log.topic(run.id),),
-        scripts=(*run_log.SCRIPTS, "tabs.js", "charts.js", "shots.js", "run.js"),
+        scripts=(*run_log.SCRIPTS, "run.js", "charts.js", "shots.js"),
         styles=(*run_log.STYLES, "run.css", *CHART_STYLES),
     )
 

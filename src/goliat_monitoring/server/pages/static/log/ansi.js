@@ -2,11 +2,12 @@
 // Bounded: of a line that changes its style more often than MOST the rest keeps the last style.
 const ESCAPE = /\x1b(?:\[([0-?]*)[ -/]*([@-~])|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])/g;
 const MOST = 200;
+const ON = { 1: "bold", 3: "italic", 4: "underline" };
+const OFF = { 22: "bold", 23: "italic", 24: "underline" };
 const PLAIN = Object.freeze({});
 
 const hex = (...rgb) => `#${rgb.map((part) => (part & 255).toString(16).padStart(2, "0")).join("")}`;
 
-// One of 256: the 16 of the theme by number, the others as a colour.
 function ofTable(n) {
   if (!(n >= 0 && n <= 255)) return undefined;
   if (n < 16) return n;
@@ -23,12 +24,8 @@ export function styled(style, codes) {
     const code = list[i];
     const ground = code >= 40 && code < 50 ? "back" : "fore";
     if (code === 0) next = {};
-    else if (code === 1) next.bold = true;
-    else if (code === 3) next.italic = true;
-    else if (code === 4) next.underline = true;
-    else if (code === 22) delete next.bold;
-    else if (code === 23) delete next.italic;
-    else if (code === 24) delete next.underline;
+    else if (code in ON) next[ON[code]] = true;
+    else if (code in OFF) delete next[OFF[code]];
     else if ((code >= 30 && code < 38) || (code >= 40 && code < 48)) next[ground] = code % 10;
     else if (code >= 90 && code < 98) next.fore = code - 82;
     else if (code >= 100 && code < 108) next.back = code - 92;
@@ -43,7 +40,6 @@ export function styled(style, codes) {
   return next;
 }
 
-// [{ text, style }], in order; together the texts are the line without its escapes.
 export function parse(line) {
   if (!line.includes("\x1b")) return [{ text: line, style: PLAIN }];
   const pieces = [];

@@ -1,4 +1,5 @@
 // The node of one line. Whatever a machine wrote becomes text, never markup.
+import { count, made, plural } from "../common.js";
 import { absolute, clock, span } from "../times.js";
 import { parse } from "./ansi.js";
 
@@ -6,16 +7,8 @@ import { parse } from "./ansi.js";
 const ODD = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]/gu;
 export const shown = (text) =>
   text.replace(ODD, (c) => `\u2039U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}\u203a`);
-export const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, "\u202f");
 const millis = (date) => `${absolute(date)}.${String(date.getMilliseconds()).padStart(3, "0")}`;
 const WAITS = "Waits for its neighbours before it gets its number";
-
-const made = (tag, text, name) => {
-  const node = document.createElement(tag);
-  if (name) node.className = name;
-  if (text !== undefined) node.textContent = text;
-  return node;
-};
 
 // [{ text, style, marked }]: pieces of a line, cut where a match begins or ends. `marks`: [first, after the last].
 export function cut(pieces, marks) {
@@ -51,7 +44,6 @@ function piece({ text, style, marked }) {
   return node;
 }
 
-// When a line was written, as it is shown: `kind` clock, date, or start (since `began`).
 export function written(line, kind, began) {
   const date = new Date(line.time);
   if (kind === "date") return millis(date);
@@ -60,7 +52,6 @@ export function written(line, kind, began) {
   return `${seconds < 0 ? "\u2212" : "+"}${span(Math.abs(seconds))}`;
 }
 
-// What the pointer is told about a line's time.
 export function times(line) {
   const [wrote, came] = [new Date(line.time), new Date(line.receivedAt)];
   const late = line.late ? "\nCame late: lines written after it already had their numbers" : "";
@@ -75,13 +66,12 @@ function repeated(line) {
   return node;
 }
 
-// `line` undefined: it is not there yet. `number`: its number where that is known all the same.
-export function row(line, { number, kind, began, here, position }) {
+// `line` undefined: it is not there yet. `n`: its number, where that is known.
+export function row(line, { n, kind, began, here, position }) {
   const item = made("li");
   item.line = line;
   item.setAttribute("aria-posinset", position);
   item.setAttribute("aria-setsize", -1);
-  const n = line?.n ?? number;
   const mark = made("i", n ?? "\u2026");
   item.append(mark);
   if (n) item.id = `L${n}`;
@@ -98,7 +88,7 @@ export function row(line, { number, kind, began, here, position }) {
   text.append(...cut(parse(line.text), line.marks).map(piece));
   item.append(time, text);
   if (line.cut) {
-    const more = made("button", `${count(line.cut)} more characters`, "quiet");
+    const more = made("button", plural(line.cut, "more character"), "quiet");
     more.type = "button";
     more.dataset.whole = n;
     item.append(more);
