@@ -104,9 +104,10 @@ export class Chart {
   // Where samples are missing it says so, and for how long.
   gaps() {
     return this.samples.gaps.map(([from, to]) => {
-      const [x, width, words] = [this.x(from), this.x(to) - this.x(from), `no data ${span(to - from)}`];
-      const said = words.length * LETTER < width ? text(x + width / 2, this.tall / 2, words) : "";
-      return `<rect class="gap" x="${x}" width="${width}" height="100%"><title>${words}</title></rect>${said}`;
+      const [x, width, words] = [this.x(from), this.x(to) - this.x(from), ["no data", span(to - from)]];
+      const said = words.map((word, i) => text(x + width / 2, this.tall / 2 + 14 * i, word)).join("");
+      const fits = words.every((word) => word.length * LETTER < width);
+      return `<rect class="gap" x="${x}" width="${width}" height="100%"><title>${words.join(" ")}</title></rect>${fits ? said : ""}`;
     }).join("");
   }
 
