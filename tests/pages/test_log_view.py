@@ -403,8 +403,7 @@ def test_without_script_the_newest_lines_and_the_way_to_earlier_ones(browser: Br
 
 PURE = """async ([base]) => {
   const { Geometry, LONGEST } = await import(`${base}/log/geometry.js`);
-  const { parse } = await import(`${base}/log/ansi.js`);
-  const { cut, shown } = await import(`${base}/log/row.js`);
+  const { cut, parse, shown } = await import(`${base}/log/row.js`);
   const { upTo } = await import(`${base}/log/search.js`);
   const geometry = new Geometry(20);
   geometry.view = 500;
