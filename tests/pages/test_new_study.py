@@ -29,7 +29,7 @@ def total(page: Page) -> str:
 
 def test_01_from_two_files_to_a_study(screen: Screen, server: Server) -> None:
     page = screen.open("/studies")
-    page.get_by_role("link", name="New study").click()
+    page.get_by_role("link", name="New super study").click()
     expect(page.get_by_text("Give a config.")).to_be_visible()
     expect(page.get_by_label("N (4 unless told)")).to_have_value("2")
     page.get_by_label("File", exact=True).set_input_files(CAMPAIGN)
