@@ -243,6 +243,27 @@ def test_types_are_filtered_and_a_permalink_shows_all_again(screen: Screen) -> N
     expect(log.locator("#L45001")).to_be_in_viewport()
 
 
+def test_keys_of_the_log_are_listed_and_can_be_switched_off(screen: Screen) -> None:
+    page, log = opened(screen)
+    log.press("Home")
+    expect(log.locator("#L1")).to_be_in_viewport()
+    log.press("?")
+    keys = page.get_by_role("dialog", name="Keys")
+    for says in ("Next error", "Error before", "Follow the log, or let go", "Find in the list"):
+        expect(keys).to_contain_text(says)
+    keys.get_by_label("Use keys of one letter").uncheck()
+    keys.get_by_role("button", name="Close").click()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    log.press("e")
+    page.get_by_role("button", name="Keys").click()
+    keys.get_by_label("Use keys of one letter").check()
+    keys.get_by_role("button", name="Close").click()
+    assert not [url for url in asked if "level=" in url]
+    log.press("e")
+    expect(log.locator("#L30000.here")).to_be_in_viewport()
+
+
 def test_errors_are_one_key_away_and_problems_grouped(screen: Screen) -> None:
     page, log = opened(screen)
     log.press("Home")
@@ -403,8 +424,7 @@ def test_without_script_the_newest_lines_and_the_way_to_earlier_ones(browser: Br
 
 PURE = """async ([base]) => {
   const { Geometry, LONGEST } = await import(`${base}/log/geometry.js`);
-  const { parse } = await import(`${base}/log/ansi.js`);
-  const { cut, shown } = await import(`${base}/log/row.js`);
+  const { cut, parse, shown } = await import(`${base}/log/row.js`);
   const { upTo } = await import(`${base}/log/search.js`);
   const geometry = new Geometry(20);
   geometry.view = 500;

@@ -7,6 +7,7 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -90,23 +91,28 @@ def gauge(page: Page, name: str) -> Locator:
 def chart(page: Page, name: str) -> Locator:
     """A chart that has been drawn."""
     figure = page.locator(f"[data-chart={name}]")
-    expect(figure.locator("canvas")).to_be_visible()
+    expect(figure.locator(".grid")).to_be_visible()
     return figure
 
 
-def pixel(figure: Locator, at: float, value: float, scale: str = "y") -> list[int]:
-    """The colour of a chart at a time and a value."""
-    return list(
-        figure.evaluate(
-            """(figure, [at, value, scale]) => {
-              const u = figure.uplot;
-              const [x, y] = [u.valToPos(at, "x", true), u.valToPos(value, scale, true)].map(Math.round);
-              const one = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
-              one.drawImage(u.ctx.canvas, x, y, 1, 1, 0, 0, 1, 1);
-              return [...one.getImageData(0, 0, 1, 1).data];
-            }""",
-            [at, value, scale],
-        )
+def curve(figure: Locator, colour: str) -> list[list[tuple[float, float]]]:
+    """What a line is drawn as: [time, value] of its points, part by part."""
+    parts: list[list[tuple[float, float]]] = figure.locator(f"path.{colour}").last.evaluate(
+        """(path) => {
+          const chart = path.closest("figure").chart;
+          const [from, to] = chart.bounds;
+          const back = ([x, y]) => [from + (x / chart.width) * (to - from), (1 - y / chart.tall) * chart.marks[4]];
+          const parts = path.getAttribute("d").split("M").slice(1);
+          return parts.map((part) => part.split("L").map((point) => back(point.split(" ").map(Number))));
+        }"""
+    )
+    return parts
+
+
+def at_pixel(figure: Locator, at: float) -> float:
+    """Where a time is in the plot, pixels from its left."""
+    return float(
+        figure.evaluate("(figure, at) => Number(figure.chart.field.getAttribute('x')) + figure.chart.x(at)", at)
     )
 
 
@@ -159,38 +165,77 @@ def test_03_the_plotted_points_are_the_samples(screen: Screen, machine: Machine,
     page = screen.open(f"/runs/{machine.run}#plots")
     load = chart(page, "load")
     samples = server.get(f"/api/runs/{machine.run}/samples?kind=vitals&points=600")
-    times, cpu, _, gpu, vram = load.evaluate("(figure) => figure.uplot.data")
-    holes = [i for i, value in enumerate(gpu) if value is None]
-    assert len(holes) == 1, "one hole, so the line breaks once"
-    assert scene.began + HOLE[0] < times[holes[0]] < scene.began + HOLE[1]
-    kept = [i for i in range(len(times)) if i not in holes]
-    assert [times[i] for i in kept] == samples["times"]
-    assert [gpu[i] for i in kept] == samples["values"]["gpu"]
-    assert [cpu[i] for i in kept] == samples["values"]["cpu"]
-    # What is drawn: the GPU's gold where the line goes, nothing of it in the hole, and the hole is shaded.
-    at = samples["times"][40]
-    red, green, blue, alpha = pixel(load, at, samples["values"]["gpu"][40])
-    assert alpha > 100, "the line is there"
-    assert red > green > blue, (red, green, blue)
-    middle = scene.began + sum(HOLE) / 2
-    assert 20 < pixel(load, middle, 12.5)[3] < 60
-    assert pixel(load, middle, 12.5) == pixel(load, middle - 120, 60), "no line crosses the hole"
-    assert pixel(load, at, 12.5)[3] == 0, "beside it the ground is empty"
-    assert (load.evaluate("(f) => [f.uplot.scales.y.min, f.uplot.scales.y.max]")) == [0, 100]
-    assert chart(page, "disk").evaluate("(f) => f.uplot.scales.y.min") == 0
-    assert vram[0] == 75
+    assert load.evaluate("(figure) => figure.chart.samples.times") == samples["times"]
+    assert load.evaluate("(figure) => figure.chart.samples.columns.gpu") == samples["values"]["gpu"]
+    known = dict(zip(samples["times"], samples["values"]["gpu"], strict=True))
+    before, after = curve(load, "gpu")
+    assert before[-1][0] == pytest.approx(scene.began + HOLE[0], abs=60), "the line ends where samples do"
+    assert after[0][0] == pytest.approx(scene.began + HOLE[1], abs=60)
+    for at, value in (*before, *after):
+        nearest = min(known, key=lambda one: abs(one - at))
+        assert at == pytest.approx(nearest, abs=2)
+        assert value == pytest.approx(known[nearest], abs=0.1)
+    # Of the samples in one column of pixels at most four are drawn.
+    width = float(load.evaluate("(figure) => figure.chart.width"))
+    assert len(known) * 0.5 < len(before) + len(after) <= min(len(known), 4 * width)
+    path = load.locator("path.gpu").last
+    assert path.evaluate("(node) => getComputedStyle(node).stroke") == "rgb(148, 114, 0)"
+    assert path.evaluate("(node) => getComputedStyle(node).strokeWidth") == "1.5px"
+    patterns = [load.locator(f"path.{name}").last.get_attribute("stroke-dasharray") for name in ("cpu", "ram", "vram")]
+    assert patterns == ["", "7 4", "2 3"]
+    # The hole is shaded from its first moment to its last, and says how long it is.
+    gap = load.locator("rect.gap")
+    expect(gap).to_have_count(1)
+    box, plot = gap.bounding_box(), load.locator(".plot").bounding_box()
+    assert box is not None
+    assert plot is not None
+    assert box["x"] - plot["x"] == pytest.approx(at_pixel(load, scene.began + HOLE[0]), abs=3)
+    assert box["width"] == pytest.approx(width * (HOLE[1] - HOLE[0]) / HOURS, abs=3)
+    expect(load.locator(".plot")).to_contain_text("no data 14 min")
+    assert load.locator(".plot text").all_text_contents()[:5] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
+    assert chart(page, "disk").locator(".plot text").first.text_content() == "0 MB/s"
+    # Each line is named at its end, and no name lies on another.
+    names = [load.locator(f"g.{name} text").bounding_box() for name in ("cpu", "ram", "gpu", "vram")]
+    heights = sorted(name["y"] for name in names if name is not None)
+    assert len(heights) == 4
+    assert all(below - above >= 11.5 for above, below in pairwise(heights))
+
+
+def test_03b_thousands_of_points_are_drawn_as_what_can_be_told_apart(screen: Screen, machine: Machine) -> None:
+    page = screen.open(f"/runs/{machine.run}#plots")
+    progress = chart(page, "progress")
+    took, drawn, highest = progress.evaluate(
+        """({ chart }) => {
+          const { samples } = chart;
+          const [from, to] = chart.bounds;
+          const many = Array.from({ length: 10000 }, (_, i) => i);
+          samples.times = many.map((i) => from + (i * (to - from)) / 9999);
+          samples.steps = many.map(() => 1);
+          samples.columns = { percent: many.map((i) => (i === 7001 ? 99 : 30 + (i % 7))) };
+          const began = performance.now();
+          chart.draw(chart.bounds);
+          const took = performance.now() - began;
+          const points = chart.ground.querySelector("path.ok").getAttribute("d").split(/[ML]/).slice(1);
+          return [took, points.length, Math.min(...points.map((point) => Number(point.split(" ")[1])))];
+        }"""
+    )
+    assert drawn <= 4 * float(progress.evaluate("({ chart }) => chart.width")) + 4
+    assert highest == pytest.approx(float(progress.evaluate("({ chart }) => chart.y(99)")), abs=0.1), "no peak is lost"
+    assert took < 200
 
 
 def test_04_one_cursor_and_one_time_axis_for_all_charts(screen: Screen, machine: Machine, scene: Scene) -> None:
     page = screen.open(f"/runs/{machine.run}#plots")
     load, progress = chart(page, "load"), chart(page, "progress")
-    span = "(figure) => [figure.uplot.scales.x.min, figure.uplot.scales.x.max]"
+    span = "(figure) => figure.chart.bounds"
     assert load.evaluate(span) == progress.evaluate(span)
-    position = "([figure, at]) => { const u = figure.uplot; return u.valToPos(at, 'x'); }"
+    middles = {
+        at_pixel(chart(page, name), scene.began + 3600) for name in ("progress", "left", "load", "disk", "faults")
+    }
+    assert len(middles) == 1, "charts that stand over each other share their pixels"
 
     def move_to(at: float) -> None:
-        left = page.evaluate(position, [load.element_handle(), at])
-        load.locator(".u-over").hover(position={"x": left, "y": 40})
+        load.locator(".plot").hover(position={"x": at_pixel(load, at), "y": 40})
 
     move_to(scene.began + 1800)
     # A pixel is some seconds wide.
@@ -199,23 +244,39 @@ def test_04_one_cursor_and_one_time_axis_for_all_charts(screen: Screen, machine:
     move_to(scene.began + sum(HOLE) / 2)
     expect(load.locator("output")).to_contain_text("no data 14 min")
     # Drag over the first hour: all charts show it, and a double click shows everything again.
-    box = load.locator(".u-over").bounding_box()
+    box = load.locator(".plot").bounding_box()
     assert box is not None
-    page.mouse.move(box["x"] + 2, box["y"] + 50)
+    page.mouse.move(box["x"] + at_pixel(load, scene.began) + 2, box["y"] + 50)
     page.mouse.down()
-    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50, steps=4)
+    page.mouse.move(box["x"] + at_pixel(load, scene.began + HOURS / 2), box["y"] + 50, steps=4)
     page.mouse.up()
     zoomed = progress.evaluate(span)
     assert zoomed == load.evaluate(span)
     assert zoomed[1] - zoomed[0] == pytest.approx(HOURS / 2, rel=0.05)
-    load.locator(".u-over").dblclick()
+    load.locator(".plot").dblclick()
+    assert progress.evaluate(span)[1] - progress.evaluate(span)[0] == pytest.approx(HOURS, rel=0.02)
+    page.mouse.move(0, 0)
+    # The same by keys.
+    plot = load.get_by_role("slider", name="Load at a moment")
+    plot.press("Home")
+    expect(plot).to_have_attribute("aria-valuetext", re.compile("CPU 2[0-9] %.*GPU 0 %"))
+    expect(progress.locator("output")).to_contain_text("GOLIAT says 0 %")
+    for _ in range(3):
+        plot.press("PageUp")
+    moved = int(plot.get_attribute("aria-valuenow") or 0)
+    assert moved == 30
+    plot.press("ArrowLeft")
+    expect(plot).to_have_attribute("aria-valuenow", "29")
+    plot.press("+")
+    assert progress.evaluate(span)[1] - progress.evaluate(span)[0] < HOURS / 2 + 1
+    plot.press("Escape")
     assert progress.evaluate(span)[1] - progress.evaluate(span)[0] == pytest.approx(HOURS, rel=0.02)
 
 
 def test_05_what_is_newer_is_fetched_alone_and_drawn(screen: Screen, machine: Machine) -> None:
     page = screen.open(f"/runs/{machine.run}#plots")
     progress = chart(page, "progress")
-    before = progress.evaluate("(figure) => figure.uplot.data[0].length")
+    before = progress.evaluate("(figure) => figure.chart.samples.times.length")
     page.evaluate("window.mark = 1")
 
     def is_newer(request: Request) -> bool:
@@ -227,7 +288,7 @@ def test_05_what_is_newer_is_fetched_alone_and_drawn(screen: Screen, machine: Ma
     assert answer is not None
     assert len(answer.json()["times"]) < 10, "not the whole history again"
     expect(progress.locator("output")).to_contain_text("GOLIAT says 88 %")
-    assert progress.evaluate("(figure) => figure.uplot.data[0].length") > before
+    assert progress.evaluate("(figure) => figure.chart.samples.times.length") > before
     assert page.evaluate("window.mark") == 1
 
 
@@ -254,7 +315,7 @@ def test_07_an_empty_chart_has_axes_and_says_why(screen: Screen, server: Server)
         "A GOLIAT without an agent reports no load of its machine."
     )
     expect(chart(page, "progress").locator(".plot p")).to_have_text("No sample yet: they begin when GOLIAT speaks.")
-    assert chart(page, "load").evaluate("(f) => f.uplot.scales.y.max") == 100
+    assert chart(page, "load").evaluate("(f) => f.chart.marks[4]") == 100
     server.post(f"/api/runs/{run}/give-up", {})
 
 
@@ -402,7 +463,7 @@ def test_15_everything_reads_without_javascript(browser: Browser, server: Server
     for part in ("evidence", "timings", "screenshots", "files"):
         expect(page.locator(f"#{part}")).to_be_visible()
     expect(page.locator("#timings")).to_contain_text("Voxelize")
-    expect(page.locator("#screenshots img")).to_have_count(3)
+    expect(page.locator("#screenshots figure img")).to_have_count(3)
     expect(page.get_by_role("button")).to_have_count(0)
     page.get_by_role("link", name="Samples as a table").click()
     gpu = page.locator("section", has_text="Load of the machine")

@@ -47,7 +47,7 @@ def test_01_a_worker_without_a_run_turns_when_it_claims(screen: Screen, machine:
     machine.simulate(1)
     # The log and the plots of the run are there without anyone asking.
     expect(page.locator("#log li").first).to_contain_text("Processing Simulation 1/2")
-    expect(page.locator("[data-chart=progress] canvas")).to_be_visible()
+    expect(page.locator("[data-chart=progress] .grid")).to_be_visible()
     expect(page.locator("[data-chart=progress] output")).to_contain_text("GOLIAT says 13 %")
     expect(page.locator(".run-panel")).to_contain_text("1 of 2")
 
@@ -78,7 +78,7 @@ def test_03_log_lines_and_curves_go_on_by_themselves(screen: Screen, machine: Ma
     machine.past_samples("vitals", [(time.time(), {"cpu": 77.0, "gpu": 90.0})])
     machine.beat(VITALS)
     expect(load.locator("output")).to_contain_text("CPU 77 %", timeout=15_000)
-    assert load.evaluate("(figure) => figure.uplot.data[1].at(-1)") == 77
+    assert load.evaluate("(figure) => figure.chart.samples.columns.cpu.at(-1)") == 77
 
 
 def test_04_the_tabs_tell_of_machine_sessions_and_runs(screen: Screen, machine: Machine) -> None:

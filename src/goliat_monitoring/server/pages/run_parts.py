@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from goliat_monitoring.server.files import SHOWN
 from goliat_monitoring.server.pages.evidence import cases_of, loose_of, most_telling
+from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Page, Part
 from goliat_monitoring.store.read.phase_times import PhaseTime, phase_times
 from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary, simulations_of
@@ -18,8 +19,6 @@ from goliat_monitoring.store.read.studies import list_cases
 FILES_SHOWN = 500
 # Words that GOLIAT writes small in the names of its subtasks.
 SPELT = {"sar": "SAR", "isolve": "iSolve"}
-# Where the script puts a picture that was chosen.
-VIEWER = '<div class="viewer" hidden></div>'
 
 
 class File(NamedTuple):
@@ -158,4 +157,4 @@ def run_part(run_id: str, kind: str) -> Part:
         topics=(f"run:{run_id}",),
         load=partial(loader, run_id),
     )
-    return Part(kind, name, page, VIEWER if kind == "screenshots" else "")
+    return Part(kind, name, page, render("picture_viewer.html") if kind == "screenshots" else "")

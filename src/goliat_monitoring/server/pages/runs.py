@@ -35,7 +35,7 @@ TABS = (
     ("screenshots", "Screenshots"),
     ("files", "Files"),
 )
-CHART_STYLES = ("vendor/uPlot-1.6.32.min.css", "charts.css")
+CHART_STYLES = ("charts.css",)
 SAMPLE_NAMES = {
     "percent": "GOLIAT says, %",
     "stage": "Stage",
@@ -142,7 +142,7 @@ def one_page(run: RunSummary, future: Outlook) -> Page:
         topics=(f"run:{run.id}", *study),
         load=partial(load, run.id, future),
         stream=(run_log.topic(run.id),),
-        scripts=(*run_log.SCRIPTS, "tabs.js", "charts.js", "shots.js", "run.js"),
+        scripts=(*run_log.SCRIPTS, "run.js", "charts.js", "shots.js"),
         styles=(*run_log.STYLES, "run.css", *CHART_STYLES),
     )
 

@@ -117,7 +117,6 @@ async def head_page(services: Services, study_id: str, future: Outlook) -> Page:
         template="study.html",
         topics=(f"study:{study_id}", "fleet"),
         load=partial(load, study_id, future, used),
-        scripts=("study.js",),
         styles=("study.css",),
     )
 

@@ -128,7 +128,7 @@ def worker_part(worker_id: str, kind: str) -> Part:
 
 def one_page(worker_id: str, future: Outlook, run_id: str | None = None) -> Page:
     """One worker. `run_id`: the run whose log and plots stand on the page."""
-    scripts = ("tabs.js", "run.js")
+    scripts = ("run.js",)
     return Page(
         nav="workers",
         fragment=f"/fragments/workers/{worker_id}",

@@ -10,16 +10,17 @@ function numberOf(text) {
 }
 
 function valueOf(field) {
+  const { value } = field;
   switch (field.dataset.as) {
     case "number":
     case "amount":
-      return numberOf(field.value);
+      return numberOf(value);
     case "list":
-      return field.value.split(/[\s,]+/).filter(Boolean);
+      return value.split(/[\s,]+/).filter(Boolean);
     case "json":
-      return JSON.parse(field.value);
+      return JSON.parse(value);
     default:
-      return field.type === "checkbox" ? field.checked : field.value;
+      return field.type === "checkbox" ? field.checked : value;
   }
 }
 
@@ -36,23 +37,14 @@ export function bodyOf(form) {
 
 // Sends `body`, as JSON or a file as it is, and returns what the server says; throws an Error with its words when it refuses.
 export async function send(method, address, body) {
-  let answer;
-  try {
-    answer = await fetch(address, {
-      method,
-      headers: { "Content-Type": "application/json" },
-      body: method === "DELETE" || method === "GET" ? undefined : body instanceof Blob ? body : JSON.stringify(body ?? {}),
-    });
-  } catch {
+  const answer = await fetch(address, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: method === "DELETE" || method === "GET" ? undefined : body instanceof Blob ? body : JSON.stringify(body ?? {}),
+  }).catch(() => {
     throw new Error("the server cannot be reached");
-  }
-  const text = await answer.text();
-  let said;
-  try {
-    said = text ? JSON.parse(text) : undefined;
-  } catch {
-    said = undefined;
-  }
+  });
+  const said = await answer.json().catch(() => undefined);
   if (!answer.ok) throw new Error([said?.error ?? `answer ${answer.status}`, said?.details].filter(Boolean).join(": "));
   return said;
 }

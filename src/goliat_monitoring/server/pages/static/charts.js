@@ -1,294 +1,169 @@
-// Charts of a run, drawn by uPlot from samples: one time axis and one cursor for all, each with a table of its values.
-import { Samples } from "./samples.js";
-import { absolute, clock, serverNow, span } from "./times.js";
+// Charts of a run: what they share (samples, a span of time, a cursor), and when they are drawn.
+import { send } from "./actions.js";
+import { Chart } from "./charts/draw.js";
+import { set } from "./common.js";
+import { serverNow } from "./times.js";
 
-const LIBRARY = new URL("./vendor/uPlot-1.6.32.iife.min.js", import.meta.url).href;
 // New samples are asked for at most this often, ms.
 const PACE = 5000;
-const ROWS = 120;
-// Room for the names of lines at their ends, px.
-const NAMES = 40;
-const whole = (value) => `${Math.round(value)} %`;
-const rate = (value) => `${value < 10 ? value.toFixed(1) : Math.round(value)} MB/s`;
-const count = (value) => `${Math.round(value)}/s`;
-const DOTS = [2, 3];
-const DASHES = [7, 4];
-// Of each chart: kind of sample; its lines as [name, label, colour, dashes, how it is written, axis].
-const CHARTS = {
-  progress: { kind: "progress", top: 100, lines: [["percent", "GOLIAT says", "ok", [], whole]] },
-  left: { kind: "progress", time: true, lines: [["eta_seconds", "Left", "run", [], span]] },
-  load: {
-    kind: "vitals",
-    top: 100,
-    lines: [
-      ["cpu", "CPU", "cpu", [], whole],
-      ["ram", "RAM", "ram", DASHES, whole],
-      ["gpu", "GPU", "gpu", [], whole],
-      ["vram", "VRAM", "vram", DOTS, whole],
-    ],
+// The least that is shown, seconds.
+const SHORTEST = 60;
+// A drag over fewer pixels is a click.
+const LEAST = 8;
+const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -Infinity, End: Infinity };
+
+// The least time that is a hole, in samples, and how far apart samples of each kind usually lie, seconds.
+const GAP = 3;
+const USUAL = { progress: 20, vitals: 10 };
+// As many points at first; when so many have come together they are asked for again, thinned by the server.
+const POINTS = 600;
+const MOST = 1800;
+
+// Samples of a kind as columns that grow: all of them once, then only what is newer.
+class Samples {
+  constructor(run, kind) {
+    this.kind = kind;
+    this.address = `/api/runs/${encodeURIComponent(run)}/samples?kind=${kind}&points=${POINTS}`;
+    this.forget();
+  }
+
+  forget() {
+    this.times = [];
+    this.columns = {};
+    this.steps = [];
+    // [from, to] of each hole, seconds.
+    this.gaps = [];
+    this.edge = undefined;
+  }
+
+  // Whether something came.
+  async more() {
+    if (this.times.length > MOST) this.forget();
+    const since = this.edge === undefined ? "" : `&since=${encodeURIComponent(new Date(this.edge * 1000).toISOString())}`;
+    const { times, values, step } = await send("GET", this.address + since);
+    // The newest of points that are means may still grow: it is asked for again.
+    const first = this.times.findLastIndex((time) => time < (times[0] ?? Infinity)) + 1;
+    if (!times.length || (first + times.length === this.times.length && times.at(-1) === this.times.at(-1) && !step)) return false;
+    for (const name of new Set([...Object.keys(this.columns), ...Object.keys(values)])) {
+      const known = (this.columns[name] ?? this.times.map(() => null)).slice(0, first);
+      this.columns[name] = [...known, ...(values[name] ?? times.map(() => null))];
+    }
+    this.times = [...this.times.slice(0, first), ...times];
+    this.steps = [...this.steps.slice(0, first), ...times.map(() => step)];
+    this.gaps = this.times.flatMap((time, i) => (i && this.isHole(i - 1, i) ? [[this.times[i - 1], time]] : []));
+    this.edge = times.at(-1);
+    return true;
+  }
+
+  isHole(i, j) {
+    const usual = Math.max(this.steps[i], this.steps[j], USUAL[this.kind]);
+    return this.times[j] - this.times[i] > GAP * usual;
+  }
+
+  // First and last sample of a span of seconds, with the ones beside it: lines go on beyond what is seen.
+  within([from, to]) {
+    const last = this.times.findIndex((time) => time >= to);
+    return [Math.max(this.times.findLastIndex((time) => time <= from), 0), last < 0 ? this.times.length - 1 : last];
+  }
+
+  // -1 where there is none.
+  nearest(at) {
+    const after = this.times.findIndex((time) => time >= at);
+    if (after < 1) return after < 0 ? this.times.length - 1 : 0;
+    return at - this.times[after - 1] < this.times[after] - at ? after - 1 : after;
+  }
+}
+
+const box = document.querySelector(".charts");
+const live = !box.dataset.until;
+const samples = { progress: new Samples(box.dataset.run, "progress"), vitals: new Samples(box.dataset.run, "vitals") };
+const charts = [];
+
+// The run from its first sample to its newest, seconds.
+function everything() {
+  const known = Object.values(samples).flatMap(({ times }) => [...times.slice(0, 1), ...times.slice(-1)]);
+  const from = known.length ? Math.min(...known) : Date.parse(box.dataset.from) / 1000;
+  const end = known.length ? Math.max(...known) : (live ? serverNow() : Date.parse(box.dataset.until)) / 1000;
+  return [from, Math.max(end, from + SHORTEST)];
+}
+
+const all = {
+  // The moment that is pointed at, and the span where someone zoomed in.
+  at: undefined,
+  zoomed: undefined,
+  point(at) {
+    all.at = at;
+    charts.forEach((chart) => chart.point(at));
   },
-  disk: {
-    kind: "vitals",
-    unit: "MB/s",
-    lines: [
-      ["disk_read", "Read", "read", [], rate],
-      ["disk_write", "Write", "write", DASHES, rate],
-      ["page_faults", "Faults", "faults", DOTS, count, "right"],
-    ],
+  zoom(range) {
+    const [from, to] = everything();
+    const inside = range && [Math.max(range[0], from), Math.min(range[1], to)];
+    all.zoomed = inside && inside[1] - inside[0] < to - from ? inside : undefined;
+    draw();
   },
 };
 
-const box = document.querySelector(".charts");
-const HEIGHT = box.classList.contains("narrow") ? 116 : 160;
-const charts = [];
-const live = !box.dataset.until;
-const samples = Object.fromEntries(["progress", "vitals"].map((kind) => [kind, new Samples(box.dataset.run, kind)]));
-let zoomed;
-
-// What all charts show, seconds: the run from its first sample, or where someone zoomed in.
-function bounds() {
-  if (zoomed) return zoomed;
-  const firsts = Object.values(samples).flatMap((it) => it.times.slice(0, 1));
-  const lasts = Object.values(samples).flatMap((it) => it.times.slice(-1));
-  const from = firsts.length ? Math.min(...firsts) : Date.parse(box.dataset.from) / 1000;
-  const end = lasts.length ? Math.max(...lasts) : (live ? serverNow() : Date.parse(box.dataset.until)) / 1000;
-  return [from, Math.max(end, from + 60)];
+function draw() {
+  const bounds = all.zoomed ?? everything();
+  charts.forEach((chart) => chart.draw(bounds));
+  all.point(all.at);
 }
 
-// Four ticks at most, from zero up to a round number above `most`.
-export function ticks(most, time = false) {
-  const least = Math.max(most, time ? 60 : 1) / 4;
-  const steps = time ? [15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400] : [];
-  const power = 10 ** Math.floor(Math.log10(least));
-  const step = steps.find((it) => it >= least) ?? [1, 2, 2.5, 5, 10].map((it) => it * power).find((it) => it >= least);
-  return [0, 1, 2, 3, 4].map((i) => i * step);
-}
+// The pointer and the keys in a chart.
+function listen(chart) {
+  const { plot, choice, samples } = chart;
+  const pixels = (event) => event.clientX - plot.getBoundingClientRect().left;
+  let begun;
 
-function when(u, splits) {
-  const [from, to] = [u.scales.x.min, u.scales.x.max];
-  return splits.map((at) => {
-    const date = new Date(at * 1000);
-    if (to - from > 172_800) return absolute(date).slice(5, 10);
-    return clock(date).slice(0, to - from < 600 ? 8 : 5);
+  function drag(event) {
+    const range = [begun, pixels(event)].map((it) => chart.timeAt(it)).sort((a, b) => a - b);
+    const [x, end] = range.map((at) => chart.x(at));
+    set(choice, { x, width: end - x });
+    return end - x < LEAST ? undefined : range;
+  }
+
+  function drop() {
+    begun = undefined;
+    set(choice, { width: 0 });
+  }
+
+  plot.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    begun = pixels(event);
+    plot.setPointerCapture(event.pointerId);
+  });
+  plot.addEventListener("pointermove", (event) => {
+    all.point(chart.timeAt(pixels(event)));
+    if (begun !== undefined) drag(event);
+  });
+  plot.addEventListener("pointerup", (event) => {
+    const range = begun !== undefined && drag(event);
+    drop();
+    if (range) all.zoom(range);
+  });
+  plot.addEventListener("pointercancel", drop);
+  for (const kind of ["pointerleave", "blur"]) plot.addEventListener(kind, () => all.point());
+  plot.addEventListener("dblclick", () => all.zoom());
+
+  plot.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { key } = event;
+    const [from, to] = chart.bounds;
+    const middle = all.at ?? (from + to) / 2;
+    const zoom = { "+": (to - from) / 4, "-": to - from }[key];
+    if (STEPS[key]) {
+      const last = samples.times.findLastIndex((at) => at <= to);
+      const next = Math.max(samples.nearest(all.at ?? to) + STEPS[key], samples.times.findIndex((at) => at >= from));
+      all.point(samples.times[Math.min(next, last)]);
+    } else if (zoom) all.zoom([middle - zoom, middle + zoom]);
+    else if (key === "Escape" && all.zoomed) all.zoom();
+    else return;
+    event.preventDefault();
   });
 }
 
-class Chart {
-  constructor(figure) {
-    this.figure = figure;
-    this.spec = CHARTS[figure.dataset.chart];
-    this.samples = samples[this.spec.kind];
-    this.plot = figure.appendChild(document.createElement("div"));
-    this.plot.className = "plot";
-    this.time = document.createElement("span");
-    // Colours are those of the style sheet, and change with the theme.
-    [this.axis, this.grid] = ["off", "grid"].map((name) => {
-      const span = figure.appendChild(document.createElement("span"));
-      span.className = name;
-      return span;
-    });
-    this.said = this.spec.lines.map(([, label, colour, dash]) => {
-      const part = document.createElement("span");
-      part.innerHTML = `<svg class="key ${colour}" aria-hidden="true"><path d="M0 4H20" fill="none" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash.join(" ")}"/></svg>${label} <b></b>`;
-      return part;
-    });
-    this.keys = this.said.map((part) => part.firstChild);
-    figure.querySelector("output").append(this.time, ...this.said);
-    figure.querySelector("[data-table]").addEventListener("click", (event) => this.table(event.currentTarget));
-  }
-
-  get lines() {
-    return this.spec.lines.filter(([name, , , , , axis]) => !axis || this.samples.columns[name]);
-  }
-
-  draw() {
-    const data = this.samples.plotted(this.lines.map(([name]) => name));
-    if (this.uplot && this.uplot.series.length !== data.length) {
-      this.uplot.destroy();
-      this.uplot = undefined;
-    }
-    if (!this.uplot) this.uplot = new window.uPlot(this.options(), data, this.plot);
-    else this.uplot.setData(data);
-    this.figure.uplot = this.uplot;
-    this.say(null);
-    this.empty(data[0].length === 0);
-    const table = this.figure.querySelector(".values");
-    if (table) this.fill(table);
-  }
-
-  empty(yes) {
-    let note = this.plot.querySelector("p");
-    if (!yes) return note?.remove();
-    if (!note) note = this.plot.appendChild(document.createElement("p"));
-    note.textContent = this.figure.dataset.empty;
-  }
-
-  options() {
-    const { spec, lines } = this;
-    const style = getComputedStyle(this.figure);
-    const font = `12px ${style.fontFamily}`;
-    const stroke = (i) => () => getComputedStyle(this.keys[i]).color;
-    const quiet = () => getComputedStyle(this.axis).color;
-    const line = () => getComputedStyle(this.grid).color;
-    const range = (scale) => (u, least, most) => {
-      const marks = spec.top && scale === "y" ? [0, spec.top] : ticks(most ?? 0, spec.time);
-      return [0, marks.at(-1)];
-    };
-    const marks = (scale) => (u) => (spec.top ? [0, 25, 50, 75, 100] : ticks(u.scales[scale].max, spec.time));
-    const right = lines.some(([, , , , , axis]) => axis);
-    const side = { stroke: quiet, font, size: 48, gap: 4, ticks: { show: false }, grid: { stroke: line, width: 1 } };
-    return {
-      width: Math.max(this.plot.clientWidth, 100),
-      height: HEIGHT,
-      padding: [8, right ? 0 : NAMES, 0, 0],
-      legend: { show: false },
-      cursor: {
-        sync: { key: "run", scales: ["x", null] },
-        y: false,
-        drag: { x: true, y: false, setScale: false },
-        bind: { dblclick: () => () => zoom(undefined) },
-      },
-      scales: { x: { time: true, range: bounds }, y: { range: range("y") }, ...(right && { right: { range: range("right") } }) },
-      axes: [
-        { stroke: quiet, font, size: 24, gap: 4, space: 80, ticks: { show: false }, grid: { show: false }, values: when },
-        { ...side, splits: marks("y"), values: (u, splits) => splits.map((it) => this.written(it)) },
-        ...(right ? [{ ...side, side: 1, size: side.size + NAMES, gap: NAMES, scale: "right", grid: { show: false }, splits: marks("right"), values: (u, splits) => splits.map(count) }] : []),
-      ],
-      series: [
-        {},
-        ...lines.map(([, label, , dash, , axis], i) => ({
-          label,
-          scale: axis ?? "y",
-          stroke: stroke(i),
-          width: 1.5,
-          dash,
-          // A single sample between two gaps is a point, or it would not be seen.
-          points: { show: (u, k, from, to) => alone(u.data[k]), size: 4 },
-        })),
-      ],
-      hooks: {
-        draw: [(u) => this.gaps(u, quiet(), font), (u) => this.names(u, font)],
-        setCursor: [(u) => this.say(u.cursor.idx)],
-        setSelect: [(u) => {
-          if (u.select.width < 8) return;
-          zoom([u.posToVal(u.select.left, "x"), u.posToVal(u.select.left + u.select.width, "x")]);
-          u.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-        }],
-      },
-    };
-  }
-
-  written(value) {
-    const { spec } = this;
-    if (spec.top) return `${value} %`;
-    if (!spec.time) return String(Number(value.toPrecision(3)));
-    return value < 60 ? `${value} s` : value < 3600 ? `${value / 60} min` : `${value / 3600} h`;
-  }
-
-  // Where samples are missing it says so, and for how long.
-  gaps(u, colour, font) {
-    const { ctx, bbox } = u;
-    ctx.save();
-    ctx.fillStyle = colour;
-    ctx.font = font.replace("12px", `${12 * devicePixelRatio}px`);
-    ctx.textAlign = "center";
-    for (const [from, to] of this.samples.gaps) {
-      const [left, right] = [from, to].map((at) => u.valToPos(at, "x", true));
-      const text = `no data ${span(to - from)}`;
-      ctx.globalAlpha = 0.12;
-      ctx.fillRect(left, bbox.top, right - left, bbox.height);
-      ctx.globalAlpha = 1;
-      if (ctx.measureText(text).width < right - left - 4) ctx.fillText(text, (left + right) / 2, bbox.top + bbox.height / 2);
-    }
-    ctx.restore();
-  }
-
-  // Each line carries its name at its end; names that would meet move apart.
-  names(u, font) {
-    const { ctx, bbox } = u;
-    const placed = [];
-    this.lines.forEach(([, label, , , , axis], i) => {
-      const value = u.data[i + 1].findLast((it) => it !== null);
-      if (value === undefined || this.lines.length < 2) return;
-      placed.push({ label, i, at: u.valToPos(value, axis ?? "y", true) });
-    });
-    placed.sort((a, b) => a.at - b.at);
-    const apart = 12 * devicePixelRatio;
-    placed.forEach((it, k) => (it.at = Math.max(it.at, k ? placed[k - 1].at + apart : bbox.top + apart / 2)));
-    // The lowest stays inside: those above it give way.
-    placed.reverse().forEach((it, k) => (it.at = Math.min(it.at, k ? placed[k - 1].at - apart : bbox.top + bbox.height - apart / 2)));
-    ctx.save();
-    ctx.font = font.replace("12px", `${11 * devicePixelRatio}px`);
-    ctx.textBaseline = "middle";
-    ctx.textAlign = "left";
-    for (const { label, i, at } of placed) {
-      ctx.fillStyle = getComputedStyle(this.keys[i]).color;
-      ctx.fillText(label, bbox.left + bbox.width + 4 * devicePixelRatio, at);
-    }
-    ctx.restore();
-  }
-
-  // The values under the cursor, or the newest.
-  say(place) {
-    const { data } = this.uplot;
-    const at = place ?? data[0].length - 1;
-    const hole = this.samples.gaps.find(([from, to]) => from < data[0][at] && data[0][at] < to);
-    const time = data[0].length && place !== null ? clock(new Date(data[0][at] * 1000)) : "";
-    this.time.textContent = hole ? `${time} no data ${span(hole[1] - hole[0])}` : time;
-    this.said.forEach((part, i) => {
-      const value = data[i + 1]?.[at];
-      part.lastChild.textContent = typeof value === "number" ? this.spec.lines[i][4](value) : "–";
-      part.hidden = i >= this.lines.length;
-    });
-  }
-
-  table(button) {
-    const shown = this.figure.querySelector(".values");
-    button.setAttribute("aria-expanded", String(!shown));
-    if (shown) return shown.remove();
-    const table = this.figure.appendChild(document.createElement("div"));
-    table.className = "values";
-    table.tabIndex = 0;
-    table.setAttribute("role", "region");
-    table.setAttribute("aria-label", `Values of ${this.figure.querySelector("figcaption b").textContent}`);
-    this.fill(table);
-  }
-
-  // Newest first, of many some at even distances.
-  fill(box) {
-    const { times, columns } = this.samples;
-    const every = Math.ceil(times.length / ROWS);
-    const head = ["Time", ...this.lines.map(([, label]) => label)];
-    const rows = times.map((_, i) => i).reverse().filter((_, i) => i % every === 0);
-    const cells = (kind, texts) => {
-      const row = document.createElement("tr");
-      row.append(...texts.map((text, i) => {
-        const cell = document.createElement(i ? kind : "th");
-        cell.textContent = text;
-        if (i) cell.className = "num";
-        return cell;
-      }));
-      return row;
-    };
-    const table = document.createElement("table");
-    table.createTHead().append(cells("th", head));
-    table.createTBody().append(...rows.map((i) => cells("td", [
-      absolute(new Date(times[i] * 1000)),
-      ...this.lines.map(([name, , , , write]) => (typeof columns[name]?.[i] === "number" ? write(columns[name][i]) : "–")),
-    ])));
-    box.replaceChildren(table);
-  }
-}
-
-const alone = (values) => values.some((value, i) => value !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null);
-
-function zoom(range) {
-  zoomed = range;
-  for (const { uplot } of charts) uplot?.setData(uplot.data);
-}
-
 let busy;
-let askedAt = 0;
+let askedAt = -PACE;
 let later;
 
 // What is newer, soon but not too often; nothing while nobody sees it.
@@ -302,43 +177,33 @@ function follow() {
 
 async function update() {
   askedAt = performance.now();
+  busy = true;
   try {
-    busy = Promise.all(Object.values(samples).map((it) => it.more()));
-    const came = await busy;
-    if (came.some(Boolean) || charts.some((it) => !it.uplot)) charts.forEach((it) => it.draw());
+    const came = await Promise.all(Object.values(samples).map((it) => it.more()));
+    if (!came.some(Boolean) && charts[0].bounds) return;
+    draw();
+    charts.forEach((chart) => chart.fill());
   } catch (problem) {
     console.warn(problem.message);
   } finally {
-    busy = undefined;
+    busy = false;
   }
-}
-
-function library() {
-  return new Promise((done, failed) => {
-    const script = document.createElement("script");
-    script.src = LIBRARY;
-    script.onload = done;
-    script.onerror = () => failed(new Error("uPlot could not be loaded"));
-    document.head.append(script);
-  });
 }
 
 async function begin() {
   if (charts.length || !box.offsetParent) return;
-  const figures = [...box.querySelectorAll(".chart")];
-  charts.push(...figures.map((figure) => new Chart(figure)));
+  for (const figure of box.querySelectorAll(".chart")) {
+    const chart = new Chart(figure, samples[figure.dataset.kind]);
+    listen(chart);
+    const button = figure.querySelector("[data-table]");
+    button.addEventListener("click", () => chart.toggle(button));
+    charts.push(chart);
+  }
   const waits = setTimeout(() => charts.forEach((it) => (it.time.textContent = "Loading…")), 300);
-  await library();
   await update();
   clearTimeout(waits);
-  new ResizeObserver(() => {
-    for (const { uplot, plot } of charts) {
-      if (uplot && plot.clientWidth && plot.clientWidth !== uplot.width) uplot.setSize({ width: plot.clientWidth, height: HEIGHT });
-    }
-  }).observe(box);
-  const again = () => charts.forEach((it) => it.uplot?.redraw(false));
-  new MutationObserver(again).observe(document.documentElement, { attributes: true, attributeFilter: ["data-theme"] });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  new ResizeObserver(() => box.offsetParent && charts[0].bounds && draw()).observe(box);
+  document.addEventListener("zone", draw);
 }
 
 box.closest(".part")?.addEventListener("shown", () => begin().then(follow));

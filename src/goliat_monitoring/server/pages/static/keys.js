@@ -1,5 +1,7 @@
 // Keys of every page. Other modules add their own with `bind`; `?` lists them all. They rest while one types, and can be
 // switched off, which is remembered.
+import { kept, made } from "./common.js";
+
 const bound = new Map();
 const listed = [];
 // What `g` waits for, and for how long.
@@ -14,13 +16,7 @@ export function bind(keys, says, run) {
   if (says) listed.push([keys, says]);
 }
 
-function on() {
-  try {
-    return localStorage.getItem("keys") !== "off";
-  } catch {
-    return true; // storage may be barred
-  }
-}
+const on = () => kept("keys") !== "off";
 
 const typing = (node) =>
   node.isContentEditable || node.matches("textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=button])");
@@ -89,43 +85,18 @@ for (const [key, name, href] of [["o", "Overview", "/"], ["w", "Workers", "/work
   bind(`g ${key}`, `Go to ${name}`, () => location.assign(href));
 }
 
-function element(tag, text, ...children) {
-  const made = document.createElement(tag);
-  if (text) made.textContent = text;
-  made.append(...children);
-  return made;
-}
+const dialog = document.getElementById("keys");
 
-export function show() {
-  const dialog = element("dialog");
-  dialog.id = "keys";
-  dialog.setAttribute("aria-labelledby", "keys-title");
-  const title = element("h2", "Keys");
-  title.id = "keys-title";
-  const list = element("dl");
-  list.className = "keys";
-  for (const [keys, says] of [...listed, ["Enter", "Open the row"], ["Esc", "Leave a field, close, let go"]]) {
-    const term = element("dt");
-    keys.split(" ").forEach((key) => term.append(element("kbd", key)));
-    list.append(term, element("dd", says));
-  }
-  const box = element("input");
-  box.type = "checkbox";
-  box.checked = on();
-  box.addEventListener("change", () => {
-    try {
-      localStorage.setItem("keys", box.checked ? "on" : "off");
-    } catch {
-      // cannot be remembered where storage is barred
-    }
+function show() {
+  const terms = [...listed, ["Enter", "Open the row"], ["Esc", "Leave a field, close, let go"]].flatMap(([keys, says]) => {
+    const term = made("dt");
+    term.append(...keys.split(" ").map((key) => made("kbd", key)));
+    return [term, made("dd", says)];
   });
-  const choice = element("label", "", box, " Use keys of one letter");
-  choice.className = "choice";
-  const close = element("button", "Close");
-  close.addEventListener("click", () => dialog.close());
-  dialog.append(title, list, choice, close);
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
+  dialog.querySelector("dl").replaceChildren(...terms);
+  const box = dialog.querySelector("input");
+  box.checked = on();
+  box.onchange = () => kept("keys", box.checked ? "on" : "off");
   dialog.showModal();
 }
 

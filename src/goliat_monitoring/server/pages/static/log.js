@@ -1,9 +1,10 @@
 // The log of a run: a list of all its lines of which only those in view exist, live at its end.
+import { count, plural } from "./common.js";
 import { List } from "./log/list.js";
 import { Lines } from "./log/lines.js";
-import { count, row, times } from "./log/row.js";
+import { row, times } from "./log/row.js";
 import { map } from "./log/map.js";
-import { finder } from "./log/find.js";
+import { finder } from "./log/search.js";
 import { tools } from "./log/tools.js";
 
 // "#L120-L140" as [120, 140].
@@ -27,7 +28,7 @@ export class Viewer {
       drawn: (first, last) => this.lines.want(first, last),
       moved: (by) => this.scrolled(by),
     });
-    this.lines = new Lines(section.dataset.run, () => this.refresh(), (text) => this.trouble(text));
+    this.lines = new Lines(section.dataset.run, () => this.refresh(), (problem) => this.trouble(problem));
     // Told when there may be something new, and when the view moved.
     this.watchers = [];
   }
@@ -40,28 +41,25 @@ export class Viewer {
     this.part("said").textContent = text;
   }
 
-  trouble(text) {
-    if (text || this.troubled) this.say(text);
-    this.troubled = Boolean(text);
+  trouble(problem) {
+    if (problem || this.troubled) this.say(problem ? `The log could not be read: ${problem.message}` : "");
+    this.troubled = Boolean(problem);
   }
 
   node(at) {
     const line = this.lines.at(at);
-    const number = this.lines.levels || at >= this.lines.matching ? undefined : at + 1;
-    const n = line?.n ?? number;
+    const n = this.numberAt(at);
     const here = this.range && n >= this.range[0] && n <= this.range[1];
-    const node = row(line, { number, kind: this.kind, began: this.began, here, position: at + 1 });
+    const node = row(line, { n, kind: this.kind, began: this.began, here, position: at + 1 });
     if (n && n === this.found) node.classList.add("at");
     return node;
   }
 
-  // All nodes anew: how they show their lines has changed.
   redraw() {
     for (const node of this.list.nodes.values()) node.line = null;
     this.list.draw();
   }
 
-  // There are more lines, or those that were waited for are here.
   refresh() {
     const { list, lines } = this;
     list.setTotal(lines.count);
@@ -76,13 +74,13 @@ export class Viewer {
     const unseen = lines.count - this.seen;
     const fresh = this.part("fresh");
     fresh.hidden = this.following || !lines.count || (unseen <= 0 && list.atEnd);
-    fresh.textContent = unseen > 0 ? `\u2193 ${count(unseen)} new line${unseen === 1 ? "" : "s"}` : "\u2193 Newest lines";
+    fresh.textContent = unseen > 0 ? `\u2193 ${plural(unseen, "new line")}` : "\u2193 Newest lines";
     this.part("follow").setAttribute("aria-pressed", String(this.following));
     const empty = this.part("empty");
     empty.hidden = lines.count > 0;
     if (lines.levels) empty.textContent = "No line of these types.";
     const [first, last] = list.inView.map((at) => this.numberAt(at));
-    const all = `${count(lines.total)} line${lines.total === 1 ? "" : "s"}`;
+    const all = plural(lines.total, "line");
     const some = lines.levels ? `, ${count(lines.count)} of these types` : "";
     this.part("range").textContent = first && last ? `lines ${count(first)}\u2013${count(last)} of ${all}${some}` : all + some;
     for (const watch of this.watchers) watch();
@@ -123,9 +121,9 @@ export class Viewer {
       this.due = false;
       try {
         await this.lines.news();
-        this.trouble("");
+        this.trouble();
       } catch (problem) {
-        this.trouble(`The log could not be read: ${problem.message}`);
+        this.trouble(problem);
       }
     } while (this.due);
     this.asking = false;
@@ -174,7 +172,7 @@ export class Viewer {
     try {
       await this.lines.show("");
     } catch (problem) {
-      this.trouble(`The log could not be read: ${problem.message}`);
+      this.trouble(problem);
     }
     await this.fromAddress();
     // What came between the first answer and the first event.

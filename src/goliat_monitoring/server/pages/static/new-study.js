@@ -1,7 +1,8 @@
 // New study: files become text in the form, and what the form would give follows what is typed.
+import { made } from "./common.js";
+
 const form = document.getElementById("new-study");
 const panel = document.getElementById("preview");
-// After the last key.
 const PAUSE = 300;
 const LARGEST = 1_000_000;
 let timer;
@@ -46,8 +47,7 @@ async function ask() {
 function tell(words) {
   let note = panel.querySelector(".trouble-words");
   if (!note) {
-    note = document.createElement("p");
-    note.className = "trouble-words problem";
+    note = made("p", "", "trouble-words problem");
     panel.prepend(note);
   }
   note.textContent = words;
@@ -61,9 +61,9 @@ function show(html) {
     const said = problems?.querySelector(`[data-problem-of="${place.dataset.problemOf}"]`);
     place.replaceChildren(...(said ? said.childNodes : []));
     const input = document.getElementById(place.id.replace("problem-", ""));
-    if (input) input.toggleAttribute("aria-invalid", place.textContent.trim() !== "");
-    if (input?.hasAttribute("aria-invalid")) input.setAttribute("aria-invalid", "true");
-    if (place.textContent.trim()) place.closest("details")?.setAttribute("open", "");
+    const wrong = place.textContent.trim() !== "";
+    if (input) input.ariaInvalid = wrong ? "true" : null;
+    if (wrong) place.closest("details")?.setAttribute("open", "");
   }
   problems?.remove();
   const state = made.content.querySelector("[data-state]");
@@ -120,7 +120,9 @@ async function take(files, asConfig) {
     }
     texts.push({ name: file.name, text: (await file.text()).replace(/^\ufeff/, "") });
   }
-  if (asConfig && texts.length > 1) texts.sort((a, b) => extended(a, texts) - extended(b, texts));
+  const parents = texts.map(({ text }) => parentOf(text));
+  const extended = ({ name }) => parents.includes(name.replace(/\.json$/, ""));
+  if (asConfig) texts.sort((a, b) => extended(a) - extended(b));
   if (asConfig && texts.length) {
     const first = texts.shift();
     setConfig(first.name, first.text);
@@ -129,10 +131,7 @@ async function take(files, asConfig) {
   look();
 }
 
-function extended(file, among) {
-  const stem = file.name.replace(/\.json$/, "");
-  return Number(among.some((other) => other !== file && new RegExp(`"extends"\\s*:\\s*"(?:configs/)?${stem.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}(?:\\.json)?"`).test(other.text)));
-}
+const parentOf = (text) => /"extends"\s*:\s*"(?:configs\/)?([^"]+?)(?:\.json)?"/.exec(text)?.[1];
 
 function parts() {
   for (const place of form.querySelectorAll("[data-for]")) place.hidden = !place.dataset.for.split(" ").includes(field("by").value);

@@ -51,7 +51,6 @@ function put(node, order) {
   if (focus !== document.activeElement && list.contains(focus)) focus.focus({ preventScroll: true });
 }
 
-// The length of the longest part that is in order already: all others moved.
 function longestRise(places) {
   const ends = [];
   for (const place of places) {

@@ -1,9 +1,10 @@
-// Small duties of every page: skip swaps that change nothing, tint what changed state, copy buttons, tabs.
-import "./times.js";
+// Small duties of every page: skip swaps that change nothing, tint what changed state, commands to be copied.
 import "./live.js";
 import "./keys.js";
 import "./order.js";
 import { refresh } from "./actions.js";
+import { copy, kept } from "./common.js";
+import { absolute } from "./times.js";
 
 const last = new WeakMap();
 let states = new Map();
@@ -43,7 +44,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
-  // What was opened stays open; what is new decides for itself.
   for (const id of open) document.getElementById(id)?.setAttribute("open", "");
   for (const node of event.detail.target.querySelectorAll("[id][data-state]")) {
     if (states.has(node.id) && states.get(node.id) !== node.dataset.state) {
@@ -61,18 +61,14 @@ document.addEventListener("pointerover", ({ target }) => {
 });
 
 // Commands come as one block per shell; the choice is kept.
+let shell;
 function tabs(within) {
-  let chosen = "bash";
-  try {
-    chosen = localStorage.getItem("shell") ?? (navigator.userAgent.includes("Windows") ? "powershell" : "bash");
-  } catch {
-    // storage may be barred
-  }
+  shell ??= kept("shell") ?? (navigator.userAgent.includes("Windows") ? "powershell" : "bash");
   for (const group of within.querySelectorAll(".shells")) {
-    for (const block of group.querySelectorAll("[data-shell]")) block.hidden = block.dataset.shell !== chosen;
+    for (const block of group.querySelectorAll("[data-shell]")) block.hidden = block.dataset.shell !== shell;
     for (const button of group.querySelectorAll("[data-choose]")) {
       button.hidden = false;
-      button.setAttribute("aria-pressed", String(button.dataset.choose === chosen));
+      button.setAttribute("aria-pressed", String(button.dataset.choose === shell));
     }
   }
 }
@@ -81,18 +77,41 @@ document.addEventListener("click", async (event) => {
   const node = event.target.closest("[data-choose], [data-copy]");
   if (!node) return;
   if (node.dataset.choose) {
-    try {
-      localStorage.setItem("shell", node.dataset.choose);
-    } catch {
-      // then it lasts for this click only
-    }
+    shell = node.dataset.choose;
+    kept("shell", shell);
     tabs(document);
   } else {
-    const text = node.closest(".command").querySelector("code").textContent;
-    await navigator.clipboard.writeText(text);
+    await copy(node.closest(".command").querySelector("code").textContent);
     node.textContent = "Copied";
     setTimeout(() => (node.textContent = "Copy"), 2000);
   }
 });
 
 tabs(document);
+
+// A fresh token, made when it is asked for, goes into the command that is copied.
+document.addEventListener("done", (event) => {
+  const form = event.target.closest("[data-join-form]");
+  if (!form) return;
+  const { token, expiresAt } = event.detail;
+  for (const code of form.parentElement.querySelectorAll("[data-join] code")) {
+    code.dataset.text ??= code.textContent;
+    code.textContent = code.dataset.text.replace("ONE_TIME_TOKEN", token);
+  }
+  form.querySelector("[data-join-said]").textContent =
+    `The command holds a token for one machine, valid until ${absolute(new Date(expiresAt))}. It is shown this once.`;
+});
+
+const theme = document.getElementById("theme");
+const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+function show(chosen) {
+  document.documentElement.dataset.theme = chosen ?? "";
+  theme.ariaLabel = `Use the ${dark() ? "light" : "dark"} theme`;
+}
+show(kept("theme"));
+theme.hidden = false;
+theme.addEventListener("click", () => {
+  show(dark() ? "light" : "dark");
+  kept("theme", document.documentElement.dataset.theme);
+});
+addEventListener("storage", (event) => event.key === "theme" && show(event.newValue));

@@ -40,14 +40,7 @@ document.addEventListener("click", (event) => {
   const name = button.dataset.name;
   dialog.querySelector(".problem").textContent = "";
   if (button.dataset.fillApi) dialog.querySelector("form").dataset.api = button.dataset.fillApi;
-  let place = dialog.querySelector("[data-fill-name]");
-  if (!place) {
-    place = document.createElement("bdi");
-    place.dataset.fillName = "";
-    const line = document.createElement("p");
-    line.append(place);
-    dialog.querySelector("h2").after(line);
-  }
+  const place = dialog.querySelector("[data-fill-name]");
   if (place.localName === "input") place.value = name;
   else place.textContent = name;
   const value = dialog.querySelector("[data-fill-value]");

@@ -1,4 +1,5 @@
 // Screenshots: a picture that is chosen is shown large, and a slider goes back through those that were kept of its tab.
+import { send } from "./actions.js";
 import { absolute, clock } from "./times.js";
 
 const section = document.getElementById("screenshots");
@@ -9,12 +10,8 @@ let pictures = [];
 let at = 0;
 let asked = 0;
 let loadedAt = 0;
-// A history is asked for again at most this often, ms.
 const REST = 15_000;
 
-viewer.innerHTML = `<div class="tools"><b></b><button type="button" class="quiet" data-step="-1" aria-label="Earlier picture">‹</button>
-<input type="range" min="0" max="0" value="0" aria-label="History"><button type="button" class="quiet" data-step="1" aria-label="Later picture">›</button>
-<time></time><button type="button" class="quiet" data-shut>Close</button></div><img alt="">`;
 const [name, slider, time, image] = ["b", "input", "time", "img"].map((kind) => viewer.querySelector(kind));
 
 function show(place) {
@@ -32,20 +29,17 @@ function show(place) {
 }
 
 const mark = () => {
-  for (const figure of section.querySelectorAll("figure")) {
-    if (!viewer.hidden && figure.dataset.tab === tab) figure.setAttribute("aria-current", "true");
-    else figure.removeAttribute("aria-current");
-  }
+  for (const figure of section.querySelectorAll("figure")) figure.ariaCurrent = !viewer.hidden && figure.dataset.tab === tab ? "true" : null;
 };
 
 async function load(keep) {
   const mine = ++asked;
   loadedAt = performance.now();
-  const answer = await fetch(`/api/runs/${encodeURIComponent(run)}/screenshots?tab=${encodeURIComponent(tab)}`);
-  if (!answer.ok || mine !== asked) return;
+  const found = await send("GET", `/api/runs/${encodeURIComponent(run)}/screenshots?tab=${encodeURIComponent(tab)}`);
+  if (mine !== asked) return;
   const newest = at >= pictures.length - 1;
   const time = pictures[at]?.receivedAt;
-  pictures = await answer.json();
+  pictures = found;
   if (!pictures.length) return;
   // Another tab is shown as it was at the same time; whoever looks at the newest goes on with the newest.
   const later = pictures.findIndex((one) => one.receivedAt >= time);
@@ -69,11 +63,11 @@ section.addEventListener("click", (event) => {
   const keep = !viewer.hidden;
   viewer.hidden = false;
   mark();
-  load(keep).then(() => viewer.scrollIntoView({ block: "nearest" }));
+  load(keep).then(() => viewer.scrollIntoView({ block: "nearest" })).catch((problem) => (time.textContent = problem.message));
 });
 slider.addEventListener("input", () => show(Number(slider.value)));
 document.addEventListener("htmx:afterSwap", (event) => {
   if (!section.contains(event.detail.target)) return;
   mark();
-  if (!viewer.hidden && performance.now() - loadedAt > REST) load(true);
+  if (!viewer.hidden && performance.now() - loadedAt > REST) load(true).catch(() => {});
 });

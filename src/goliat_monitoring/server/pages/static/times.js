@@ -1,25 +1,24 @@
 // The server writes UTC; this makes it relative or local, by the server's clock and the viewer's time zone.
+import { kept } from "./common.js";
+
 const root = document.documentElement;
 // A viewer's clock may be wrong: ages are counted from the server's.
-let ahead = Date.now() - Date.parse(root.dataset.now ?? new Date().toISOString());
+let late = Date.now() - Date.parse(root.dataset.now ?? new Date().toISOString());
 
-export const serverNow = () => Date.now() - ahead;
+export const serverNow = () => Date.now() - late;
 export const setServerNow = (iso) => {
   const at = Date.parse(iso);
-  if (!Number.isNaN(at)) ahead = Date.now() - at;
+  if (!Number.isNaN(at)) late = Date.now() - at;
 };
 
 // The viewer's zone, or UTC by choice.
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
-let utc = false;
-try {
-  utc = localStorage.getItem("zone") === "utc";
-} catch {
-  // storage may be barred; then it is the viewer's
-}
+let utc = kept("zone") === "utc";
 export const zoneName = () => (utc ? "UTC" : here);
 // A date whose UTC fields read as the clock on the wall of the chosen zone.
 const wall = (date) => (utc ? date : new Date(date - date.getTimezoneOffset() * 60000));
+// How far that clock is ahead of UTC, seconds.
+export const ahead = (date) => (wall(date) - date) / 1000;
 
 export const clock = (date) => wall(date).toISOString().slice(11, 19);
 const day = (date) => wall(date).toISOString().slice(0, 10);
@@ -65,7 +64,6 @@ export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
   return `${(far ? dates : days).format(wall(date))} ${clock(date).slice(0, 5)}`;
 }
 
-// A range of time to come: "Thu 18:00–23:00".
 function tellRange(node) {
   const from = new Date(node.dataset.from);
   const to = new Date(node.dataset.to);
@@ -92,11 +90,7 @@ if (zone) {
   zone.hidden = false;
   zone.addEventListener("click", () => {
     utc = !utc;
-    try {
-      localStorage.setItem("zone", utc ? "utc" : "local");
-    } catch {
-      // the choice then lasts for this page only
-    }
+    kept("zone", utc ? "utc" : "local");
     nameZone();
     tellAll();
     document.dispatchEvent(new CustomEvent("zone"));

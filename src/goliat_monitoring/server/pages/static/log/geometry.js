@@ -1,7 +1,7 @@
-// Where the rows of a list stand, without a document. A place is { row, offset }: the row at the top of the view and how
-// many pixels of it are above. Rows have one height, or each its own where lines wrap: those not measured yet count as
-// the average. Browsers cap how high a page may be, so a longer list shares LONGEST pixels: then, and where heights are
-// guesses, the scrollbar tells the share of rows, and small movements are taken as pixels.
+// Where the rows of a list stand, without a document. A place is { row, offset }: the row at the top of the view and the
+// pixels of it above. Where lines wrap each row has its own height, those not measured yet the average. Browsers cap how
+// high a page may be: in a list beyond LONGEST, or of guessed heights, the scrollbar tells the share of rows, and small
+// movements are taken as pixels.
 export const LONGEST = 15_000_000;
 // Heights that are kept.
 const MOST = 5000;
@@ -83,7 +83,6 @@ export class Geometry {
     return row === 0 && offset < 0 ? { row: 0, offset: 0 } : { row, offset };
   }
 
-  // The place at which the last row ends with the view.
   end() {
     if (!this.total) return { row: 0, offset: 0 };
     return this.move({ row: this.total - 1, offset: this.height(this.total - 1) }, -this.view);
@@ -95,7 +94,6 @@ export class Geometry {
     return place.row > end.row || (place.row === end.row && place.offset > end.offset) ? end : place;
   }
 
-  // The last row of which something is in view.
   last({ row, offset }) {
     let below = this.view + offset - this.height(row);
     while (below > 0 && row < this.total - 1) below -= this.height(++row);

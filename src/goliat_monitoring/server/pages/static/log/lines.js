@@ -1,4 +1,6 @@
 // The lines of one log, by their index among those that are shown: pages fetched as they are needed, few kept.
+import { send } from "../actions.js";
+
 const PAGE = 200;
 const MOST_PAGES = 50;
 const AT_ONCE = 2;
@@ -11,7 +13,7 @@ const same = (a, b) =>
   a && a.n === b.n && a.count === b.count && a.lastTime === b.lastTime && String(a.marks) === String(b.marks);
 
 export class Lines {
-  // `changed()` when there is more to show; `failed(text)` when lines could not be had, "" when they could again.
+  // `changed()` when there is more to show; `failed(problem)` when lines could not be had, without one when they could again.
   constructor(run, changed, failed) {
     this.address = `/api/runs/${encodeURIComponent(run)}/log`;
     this.changed = changed;
@@ -29,7 +31,6 @@ export class Lines {
     this.pages = new Map();
     this.flying = new Set();
     this.wanted = [];
-    // What was asked for before is not what is shown now.
     this.turn = (this.turn ?? 0) + 1;
   }
 
@@ -58,11 +59,8 @@ export class Lines {
     this.changed();
   }
 
-  async ask(asked, path = "") {
-    const answer = await fetch(`${this.address}${path}?${new URLSearchParams(asked)}`);
-    const said = await answer.json().catch(() => undefined);
-    if (!answer.ok) throw new Error([said?.error ?? `answer ${answer.status}`, said?.details].filter(Boolean).join(": "));
-    return said;
+  ask(asked, path = "") {
+    return send("GET", `${this.address}${path}?${new URLSearchParams(asked)}`);
   }
 
   asked(more) {
@@ -70,7 +68,6 @@ export class Lines {
     return { raw: true, clip: LONG, count: true, ...level, ...this.query, ...more };
   }
 
-  // Rows `first` to `last` are in view: see that they come.
   want(first, last) {
     this.wanted = [];
     for (let no = Math.floor(first / PAGE); no <= Math.floor(last / PAGE); no++) {
@@ -81,7 +78,6 @@ export class Lines {
       }
       if (no * PAGE < this.matching && this.missing(no) !== undefined) this.wanted.push(no);
     }
-    // What is only passed by is not fetched.
     if (this.wanted.length) this.soon ??= setTimeout(() => this.pump(), 30);
   }
 
@@ -118,11 +114,11 @@ export class Lines {
         page.stale += answer.lines.length;
         if (page.stale >= Math.min(PAGE, this.matching - no * PAGE)) delete page.stale;
       }
-      this.failed("");
+      this.failed();
     } catch (problem) {
       if (passed()) return;
       late = AGAIN;
-      this.failed(`The log could not be read: ${problem.message}`);
+      this.failed(problem);
     }
     setTimeout(() => {
       if (passed()) return;
@@ -150,11 +146,9 @@ export class Lines {
     }
   }
 
-  // The newest lines, and how many there are.
   async news(limit = NEWS) {
     const { turn } = this;
     const answer = await this.ask(this.asked({ tail: true, limit }));
-    // Something else is to be shown by now.
     if (turn !== this.turn) return undefined;
     const { lines } = answer;
     // More wait for their number than were asked for.

@@ -46,7 +46,6 @@ export class List {
     return place.row > end.row || (place.row === end.row && place.offset > end.offset - 4);
   }
 
-  // First and last row in view.
   get inView() {
     return [this.place.row, this.geometry.last(this.place)];
   }
@@ -66,7 +65,6 @@ export class List {
     this.show(this.place);
   }
 
-  // Heights or the view may have changed.
   resized() {
     const { geometry, box } = this;
     const end = this.atEnd;
@@ -82,7 +80,6 @@ export class List {
     const { box, geometry } = this;
     const top = box.scrollTop;
     const by = top - this.top;
-    // What this list did itself.
     if (Math.abs(by) < 1) return;
     this.top = top;
     const now = performance.now();
@@ -137,7 +134,6 @@ export class List {
     if (!this.geometry.exact) this.show(this.place);
   }
 
-  // Put `place` at the top of the view, and the scrollbar where it belongs.
   show(place) {
     this.place = place;
     this.stretch();
@@ -159,7 +155,6 @@ export class List {
     }
   }
 
-  // Row to the middle of the view.
   toRow(row) {
     const { geometry } = this;
     for (let i = 0; i < 2; i++) {
@@ -173,7 +168,6 @@ export class List {
     if (this.rows.style.height !== length) this.rows.style.height = length;
   }
 
-  // Nodes for what is in view. Where lines wrap their heights show how many that are.
   draw() {
     const { geometry, nodes } = this;
     if (!geometry.total) {
@@ -228,7 +222,6 @@ export class List {
     this.ol.style.top = `${y}px`;
   }
 
-  // First and last row of the selected text, if it is in this list.
   chosen() {
     const selection = document.getSelection();
     if (!selection || selection.isCollapsed) return undefined;

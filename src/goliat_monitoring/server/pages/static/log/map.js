@@ -1,14 +1,12 @@
 // Beside the list: where in the log its warnings and errors are, and which part of it is in view.
+import { set } from "../common.js";
+
 const PARTS = 300;
 const PACE = 10_000;
-const SVG = "http://www.w3.org/2000/svg";
 
 function rect(name, y, height) {
-  const node = document.createElementNS(SVG, "rect");
-  node.setAttribute("class", name);
-  node.setAttribute("width", "100%");
-  node.setAttribute("y", y);
-  node.setAttribute("height", height);
+  const node = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  set(node, { class: name, width: "100%", y, height });
   return node;
 }
 
@@ -49,11 +47,9 @@ export function map(viewer) {
   function show() {
     const [first, last] = viewer.list.inView.map((at) => viewer.numberAt(at) ?? lines.matching);
     if (!total) return;
-    view.setAttribute("y", Math.min((1000 * (first - 1)) / total, 990));
-    view.setAttribute("height", Math.max((1000 * (last - first + 1)) / total, 10));
+    set(view, { y: Math.min((1000 * (first - 1)) / total, 990), height: Math.max((1000 * (last - first + 1)) / total, 10) });
   }
 
-  // To the first error of the part that was clicked, or the first warning, or its first line.
   svg.addEventListener("click", async (event) => {
     const { top, height } = svg.getBoundingClientRect();
     const n = 1 + ((event.clientY - top) / height) * total;

@@ -1,32 +1,12 @@
 // The tools above the list: types, problems, errors, time, wrap, copies, whole lines, and their keys.
+import { copy, count, kept, made, plural } from "../common.js";
+import { bind } from "../keys.js";
 import { absolute } from "../times.js";
-import { count, shown } from "./row.js";
+import { shown } from "./row.js";
 
 const PROBLEMS = "warning,error,fatal";
 const ERRORS = "error,fatal";
-// Lines in one copy.
 const MOST_COPIED = 10_000;
-
-// Reads a choice of this viewer, or writes it. Storage may be barred: then it lasts for this page only.
-function kept(key, value) {
-  try {
-    return value === undefined ? localStorage.getItem(key) : localStorage.setItem(key, value);
-  } catch {
-    return null;
-  }
-}
-
-async function copy(text) {
-  if (navigator.clipboard) return navigator.clipboard.writeText(text);
-  // Pages that came without encryption have no clipboard of their own.
-  const field = document.createElement("textarea");
-  field.value = text;
-  (document.querySelector("dialog[open]") ?? document.body).append(field);
-  field.select();
-  document.execCommand("copy");
-  field.remove();
-  return undefined;
-}
 
 export function tools(viewer) {
   const { section, lines, list, box } = viewer;
@@ -38,15 +18,16 @@ export function tools(viewer) {
   const tried = (work) => work.catch((problem) => viewer.say(problem.message));
 
   const chosen = () => boxes.filter((one) => one.checked).map((one) => one.value).join(",");
+  const tick = (names) => boxes.forEach((one) => (one.checked = names.includes(one.value)));
   function types(levels) {
-    for (const one of boxes) one.checked = levels.split(",").includes(one.value);
+    tick(levels.split(","));
     if (levels === lines.levels) return;
     viewer.follow();
     tried(viewer.types(levels));
   }
   section.addEventListener("types", () => {
     const names = lines.levels ? lines.levels.split(",") : [];
-    for (const one of boxes) one.checked = names.includes(one.value);
+    tick(names);
     viewer.part("chosen").textContent = names.length ? `: ${names.length > 2 ? names.length : names.join(", ")}` : "";
   });
   menu.addEventListener("change", () => types(chosen()));
@@ -58,23 +39,19 @@ export function tools(viewer) {
     }
     const of = (...names) => names.reduce((sum, name) => sum + (detail[name] ?? 0), 0);
     problems.hidden = !of("warning", "error", "fatal");
-    const text = `${count(of("error", "fatal"))} errors and ${count(of("warning"))} warnings, by text`;
-    problems.querySelector("summary").textContent = text.replace(/^1 errors/, "1 error").replace(/ 1 warnings/, " 1 warning");
+    const text = `${plural(of("error", "fatal"), "error")} and ${plural(of("warning"), "warning")}, by text`;
+    problems.querySelector("summary").textContent = text;
   });
 
   async function listProblems() {
     const said = await lines.ask({}, "/problems");
     const items = said.problems.map((one) => {
-      const item = document.createElement("li");
-      const level = document.createElement("span");
-      level.className = one.level;
-      level.textContent = `${one.level} \u00d7 ${count(one.count)}`;
-      const text = document.createElement("bdi");
-      text.textContent = shown(one.text);
+      const item = made("li");
+      const level = made("span", `${one.level} \u00d7 ${count(one.count)}`, one.level);
+      const text = made("bdi", shown(one.text));
       const link = (n, words, time) => {
-        const node = document.createElement("a");
+        const node = made("a", `${words} ${count(n)}`);
         node.href = `#L${n}`;
-        node.textContent = `${words} ${count(n)}`;
         node.title = absolute(new Date(time));
         return node;
       };
@@ -111,12 +88,12 @@ export function tools(viewer) {
       at = said.lines.at(-1).n;
     }
     await copy(found.join("\n"));
-    viewer.say(`Copied ${count(found.length)} line${found.length === 1 ? "" : "s"}`);
+    viewer.say(`Copied ${plural(found.length, "line")}`);
   }
 
   async function showWhole(n) {
     const [line] = (await lines.ask({ after: n - 1, limit: 1 })).lines;
-    whole.querySelector("h2").textContent = `Line ${count(line.n)}, ${count(line.text.length)} characters`;
+    whole.querySelector("h2").textContent = `Line ${count(line.n)}, ${plural(line.text.length, "character")}`;
     whole.querySelector("pre").textContent = shown(line.text);
     whole.showModal();
   }
@@ -164,27 +141,23 @@ export function tools(viewer) {
     button.textContent = many === 1 ? "Copy line" : `Copy ${count(many)} lines`;
   });
 
-  const keys = { f: deeds.follow, e: deeds["next-error"], E: deeds["last-error"] };
+  bind("f", "Follow the log, or let go", () => deeds.follow());
+  bind("e", "Next error", () => deeds["next-error"]());
+  bind("E", "Error before", () => deeds["last-error"]());
   document.addEventListener("keydown", (event) => {
-    const { key, target } = event;
+    if (!(event.ctrlKey || event.metaKey) || event.key !== "f" || event.shiftKey || event.altKey) return;
     const field = section.querySelector(".find input");
-    if ((event.ctrlKey || event.metaKey) && key === "f" && !event.shiftKey && !event.altKey) {
-      // The second time is the browser's own search.
-      if (document.activeElement === field) return;
-      event.preventDefault();
-      field.focus();
-      field.select();
-      return;
-    }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    if (document.querySelector("dialog[open]") || target.closest("input, textarea, select, [contenteditable]")) return;
-    if (key === "Escape") {
-      menu.removeAttribute("open");
-      viewer.range = viewer.found = undefined;
-      if (location.hash) history.replaceState(null, "", location.pathname + location.search);
-      viewer.redraw();
-      viewer.tell();
-    } else if (document.documentElement.dataset.keys !== "off") keys[key]?.();
+    // The second time is the browser's own search.
+    if (document.activeElement === field) return;
+    event.preventDefault();
+    field.focus();
+    field.select();
+  });
+  document.addEventListener("keys:escape", () => {
+    viewer.range = viewer.found = undefined;
+    if (location.hash) history.replaceState(null, "", location.pathname + location.search);
+    viewer.redraw();
+    viewer.tell();
   });
 
   const narrow = matchMedia("(max-width: 599px)").matches;
