@@ -1,6 +1,7 @@
 """Super studies: preview, create from a config to split or from ready-made assignments, list, show, delete."""
 
 import asyncio
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
@@ -82,9 +83,9 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
         configs = [assignment.config for assignment in made.assignments]
     moment = services.moment()
     study_id = await services.db.write(
-        lambda c: studies.create(
-            c,
-            moment,
+        partial(
+            studies.create,
+            moment=moment,
             name=data.name,
             description=data.description or "",
             base_config=base,
@@ -150,7 +151,7 @@ async def delete_study_by_query(
 
 async def _delete(services: Services, principal: Principal, study_id: str) -> Response[Success]:
     moment = services.moment()
-    keys = await services.db.write(lambda c: studies.delete_study(c, moment, study_id, principal.id))
+    keys = await services.db.write(partial(studies.delete_study, moment=moment, study_id=study_id, actor=principal.id))
     # Files that a crash leaves behind now cost space, no more: nothing names them.
     return Response(
         Success(success=True, message="the super study, its runs and its results were deleted"),
