@@ -35,7 +35,7 @@ def group_of(path: str) -> str:
 def cumulated(bounds: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
     """Counts by bucket as Prometheus wants them: each with all below it, the last without a bound."""
     totals = map(float, accumulate(counts))
-    return list(zip((*map(str, bounds), "+Inf"), totals, strict=True))
+    return list(zip((*(str(float(bound)) for bound in bounds), "+Inf"), totals, strict=True))
 
 
 def families_of(tally: Tally) -> Iterator[Metric]:
