@@ -17,6 +17,8 @@ from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import sign
 from goliat_monitoring.server.pages.workers import COLUMNS, ON_OVERVIEW, STYLES, Filter, WorkerRow, filters, rows
 from goliat_monitoring.store.read import overview as read
+from goliat_monitoring.store.read.prices import currency
+from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
 from goliat_monitoring.wire.clock import SECOND
 
@@ -31,7 +33,7 @@ STUDY_ORDER = {"running": 0, "waiting": 1, "paused": 2, "ended_with_failures": 3
 
 
 class Burn(NamedTuple):
-    """What the machines that are heard cost, euro an hour; `idle` of it for those that compute nothing. `unpriced`:
+    """What the machines that are heard cost, an hour; `idle` of it for those that compute nothing. `unpriced`:
     how many of them have no price."""
 
     rate: float
@@ -54,8 +56,12 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         unfit,
         now,
     )
+    # Who never spoke and who spoke instead are one matter, and one click ends it.
+    pairs = offers(connection, now)
+    answered = {f"{pair.silent.worker_id}-silent_claim" for pair in pairs}
+    needs = [need for need in needs if need.key not in answered]
     # Not all that failed was read.
-    total = len(needs) - min(work.failed, most_needs) + work.failed
+    total = len(needs) + len(pairs) - min(work.failed, most_needs) + work.failed
     waits = [study for study in under_way if study.counts.get("PENDING") and not study.paused]
     fleet = fleet_of(workers, work, needs, total - work.failed, unfit=bool(waits) and len(unfit) == len(waits))
     said = say(fleet)
@@ -71,6 +77,8 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
             ("Assignments", work_numbers(work, read.completed_since(connection, now - DAY))),
         ],
         "burn": burn(workers),
+        "currency": currency(connection),
+        "offers": pairs,
         "needs": needs[:most_needs],
         "needs_total": total,
         "needs_most": ALL_NEEDS,

@@ -22,6 +22,7 @@ from goliat_monitoring.store.read.overview import assignment_state
 from goliat_monitoring.store.read.problems import first_error
 from goliat_monitoring.store.read.runs import RunSummary, run_summary
 from goliat_monitoring.store.read.samples import Kind, read_samples
+from goliat_monitoring.store.read.strangers import offers_of_run
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
@@ -74,6 +75,7 @@ def load(run_id: str, future: Outlook, connection: Connection, now: int) -> Mapp
         "outcome": outcome(run, state),
         "error_line": first_error(connection, run_id) if run.errors else None,
         "facts": facts(run),
+        "offers": offers_of_run(connection, now, run_id) if run.live and run.kind == "bare" else [],
     }
 
 

@@ -14,6 +14,7 @@ from goliat_monitoring.fleet.usage import Amount
 from goliat_monitoring.server.pages.paging import Pager, number
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import STUDY, sign
+from goliat_monitoring.store.read.prices import currency
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
 from goliat_monitoring.store.read.usage import BriefUsage, brief_usage
 
@@ -83,6 +84,7 @@ def load(wish: Wish, future: Outlook, connection: Connection, now: int) -> Mappi
     used = brief_usage(connection, now, future.studies)
     return {
         "title": "Studies",
+        "currency": currency(connection),
         "wish": wish,
         "studies": [_row(it, future, used.get(it.id)) for it in shown],
         "total": len(studies),

@@ -18,6 +18,7 @@ from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.sparkline import Spark, spark
 from goliat_monitoring.server.pages.words import FLAG, Sign, sign
+from goliat_monitoring.store.read.prices import currency
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.studies import assignment_progress
 from goliat_monitoring.store.read.underway import under_way
@@ -40,7 +41,7 @@ COLUMNS = {
     "use": ("GPU, last hour", False, True),
     "trouble": ("Trouble", False, True),
     "line": ("Last line", False, True),
-    "price": ("EUR/h", True, True),
+    "price": ("Price/h", True, True),
     "heard": ("Heard", True, True),
 }
 USUAL = ("ip", "gpu", "run", "sim", "progress", "eta", "use", "trouble", "line", "heard")
@@ -192,6 +193,7 @@ def load_list(asked: Asked, outlook: Outlook, connection: Connection, now: int) 
         "pager": pager,
         "columns": columns_of(asked),
         "choices": COLUMNS,
+        "currency": currency(connection),
     }
 
 

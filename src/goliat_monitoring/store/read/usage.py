@@ -91,8 +91,7 @@ def brief_usage(connection: Connection, now: int, futures: Mapping[str, Future])
         of_study = spent.setdefault(row.super_study_id, {})
         seconds = max(worked_until(row, now) - row.claimed_at, 0) / SECOND
         of_study[row.worker_id] = of_study.get(row.worker_id, 0.0) + seconds
-    priced = select(workers.c.id, workers.c.price_per_hour).where(workers.c.price_per_hour.is_not(None))
-    prices = {row.id: row.price_per_hour for row in connection.execute(priced)}
+    prices = worker_prices(connection)
     found = {}
     for study_id in spent.keys() | futures.keys():
         used = Usage(spent.get(study_id, {}), {})

@@ -77,7 +77,7 @@ function tellRange(node) {
 
 export function tellAll(within = document) {
   within.querySelectorAll("time[data-as]").forEach(tell);
-  within.querySelectorAll("[data-from]").forEach(tellRange);
+  within.querySelectorAll("span[data-from]").forEach(tellRange);
   // Marks of charts; SVG knows no time element.
   within.querySelectorAll("text[data-at]").forEach((node) => put(node, dayClock(new Date(node.dataset.at), "date" in node.dataset)));
 }
