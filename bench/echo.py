@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from goliat_monitoring.server.edge import DEFAULT_HEADERS
-from goliat_monitoring.server.main import spare_the_collector, web_server
+from goliat_monitoring.server.main import web_server
+from goliat_monitoring.store.collector import spare_the_collector
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

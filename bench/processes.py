@@ -61,10 +61,11 @@ def command_of(process: subprocess.Popen[bytes]) -> str:
 
 
 class Usage:
-    """What a process uses: CPU seconds since this was made, resident memory now."""
+    """What a process and those that it started use: CPU seconds since this was made, resident memory now."""
 
     def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
+        process = psutil.Process(pid)
+        self._processes = [process, *process.children(recursive=True)]
         self._began = time.monotonic()
         self._used = self._cpu()
 
@@ -74,16 +75,20 @@ class Usage:
 
     def rss(self) -> int:
         """Bytes."""
-        return int(self._process.memory_info().rss)
+        return sum(int(process.memory_info().rss) for process in self._processes)
 
     def peak_rss(self) -> int:
-        """Bytes: the most that it ever had."""
-        status = Path(f"/proc/{self._process.pid}/status").read_text("utf-8")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        """Bytes: the most that each of them ever had. What they share is counted in each."""
+        return sum(_peak_rss(process.pid) for process in self._processes)
 
     def _cpu(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
+        times = [process.cpu_times() for process in self._processes]
+        return float(sum(it.user + it.system for it in times))
+
+
+def _peak_rss(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 class Others:

@@ -151,6 +151,10 @@ def test_what_the_server_holds_and_does_is_told_to_prometheus(with_app: WithApp)
         assert found["goliat_log_lines"] == 2
         assert found["goliat_database_bytes"] > 10_000
         assert found["goliat_writes_waiting"] == 0
+        assert found["goliat_commit_calls_sum"] >= found["goliat_commit_calls_count"] > 5
+        assert found["goliat_commit_calls_bucket[512.0]"] == found["goliat_commit_seconds_count"]
+        assert 0 < found["goliat_commit_seconds_sum"] < 60
+        assert found["goliat_writer_restarts_total"] == 0
         assert found["goliat_disk_free_bytes"] > 0
         told = await app.get("/api/server")
         kind = told["database"]["kind"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from goliat_monitoring.store.engine import make_engine, sqlite_url
@@ -41,12 +42,13 @@ def test_each_answer_waits_for_its_own_sync(start_server: Start, tmp_path: Path)
     assert server.process is not None
     trace = tmp_path / "trace"
     with subprocess.Popen(
-        [strace, "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace), "-p", str(server.process.pid)],
+        [strace, "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace), *processes_of(server)],
         stderr=subprocess.PIPE,
         text=True,
     ) as tracer:
         assert tracer.stderr is not None
-        assert "attached" in tracer.stderr.readline()
+        for _ in processes_of(server):
+            assert "attached" in tracer.stderr.readline()
         requests = 30
         try:
             for number in range(requests):
@@ -65,6 +67,14 @@ def test_each_answer_waits_for_its_own_sync(start_server: Start, tmp_path: Path)
     assert syncs(trace) >= requests
 
 
+def processes_of(server: ServerProcess) -> list[str]:
+    """The server and its writer's process, as strace is told."""
+    assert server.process is not None
+    children = psutil.Process(server.process.pid).children()
+    assert children, "the writer is a process of its own"
+    return [f"-p{pid}" for pid in (server.process.pid, *(child.pid for child in children))]
+
+
 def syncs(trace: Path) -> int:
     """How often the journal of the database was synced so far."""
     return sum(path.endswith("goliat-monitoring.sqlite-wal") for _, path in SYNCS.findall(trace.read_text()))
@@ -78,12 +88,13 @@ def test_a_group_shares_one_sync(start_server: Start, tmp_path: Path) -> None:
     assert server.process is not None
     trace = tmp_path / "trace"
     with subprocess.Popen(
-        [strace, "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace), "-p", str(server.process.pid)],
+        [strace, "-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(trace), *processes_of(server)],
         stderr=subprocess.PIPE,
         text=True,
     ) as tracer:
         assert tracer.stderr is not None
-        assert "attached" in tracer.stderr.readline()
+        for _ in processes_of(server):
+            assert "attached" in tracer.stderr.readline()
         try:
             done = subprocess.run(
                 [sys.executable, "-c", SENDERS, server.url], capture_output=True, text=True, check=True, timeout=60

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
-from goliat_monitoring.store import writer
+from goliat_monitoring.store import calls
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.wire.errors import Refused
@@ -60,8 +60,8 @@ def trouble(database: Database) -> str:
 
 def test_what_fails_fails_alone(table: Table) -> None:
     async def main() -> list[object]:
-        calls = [table.database.write(table.put(n)) for n in (1, -2, 3, 3, 4)]
-        waiting = asyncio.gather(*calls, return_exceptions=True)
+        asked = [table.database.write(table.put(n)) for n in (1, -2, 3, 3, 4)]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
         table.database.start()
         return list(await waiting)
@@ -80,14 +80,14 @@ def test_calls_of_one_kind_go_together_in_the_order_of_the_queue(table: Table) -
     database = table.database
 
     async def main() -> list[object]:
-        calls = [
+        asked = [
             database.write_together(table.put_together, 1),
             database.write_together(table.put_together, 2),
             database.write(table.put(3)),
             database.write_together(table.put_together, 4),
             database.write_together(table.put_together, -5),
         ]
-        waiting = asyncio.gather(*calls, return_exceptions=True)
+        waiting = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
         database.start()
         return list(await waiting)
@@ -101,8 +101,8 @@ def test_calls_of_one_kind_go_together_in_the_order_of_the_queue(table: Table) -
 
 def test_one_that_the_database_refuses_does_not_take_its_group_with_it(table: Table) -> None:
     async def main() -> list[object]:
-        calls = [table.database.write_together(table.put_together, n) for n in (1, 2, 2, 3)]
-        waiting = asyncio.gather(*calls, return_exceptions=True)
+        asked = [table.database.write_together(table.put_together, n) for n in (1, 2, 2, 3)]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
         table.database.start()
         return list(await waiting)
@@ -127,11 +127,11 @@ def test_a_caller_that_gives_up_stops_nothing(table: Table) -> None:
 
 
 def test_too_many_are_refused_and_the_loop_goes_on(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "QUEUE_LIMIT", 3)
+    monkeypatch.setattr(calls, "QUEUE_LIMIT", 3)
 
     async def main() -> list[object]:
-        calls = [table.database.write(table.put(n)) for n in range(5)]
-        waiting = asyncio.gather(*calls, return_exceptions=True)
+        asked = [table.database.write(table.put(n)) for n in range(5)]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
         table.database.start()
         return list(await waiting)
@@ -164,8 +164,8 @@ def test_a_commit_that_fails_is_answered_to_all_and_leaves_nothing(
         raise broken
 
     async def main() -> list[object]:
-        calls = [database.write(table.put(n)) for n in (1, 2)]
-        waiting = asyncio.gather(*calls, return_exceptions=True)
+        asked = [database.write(table.put(n)) for n in (1, 2)]
+        waiting = asyncio.gather(*asked, return_exceptions=True)
         await asyncio.sleep(0)
         database.start()
         return list(await waiting)

@@ -163,6 +163,7 @@ async def running_app(data_dir: Path, **options: Any) -> AsyncIterator[App]:
     """The server on `data_dir`; `options` are settings."""
     clock = Clock()
     options.setdefault("quiet_s", 0.0)
+    options.setdefault("writer_process", False)
     asgi = create_app(Settings(data_dir=data_dir, **options), clock, sweeping=False)
     async with Lifespan(asgi):
         app = App(asgi.services, clock, None, asgi)  # type: ignore[arg-type]

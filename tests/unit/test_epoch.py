@@ -1,5 +1,6 @@
 """A server that starts again is the same; one whose database was put back from a backup is not."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -8,10 +9,13 @@ from goliat_monitoring.server.settings import Settings
 
 
 def epoch_of_a_start(folder: Path) -> str:
-    services = Services(Settings(data_dir=folder))
-    services.open()
-    services.close()
-    return services.epoch
+    async def start() -> str:
+        services = Services(Settings(data_dir=folder))
+        await services.open()
+        await services.close()
+        return services.epoch
+
+    return asyncio.run(start())
 
 
 def test_a_restart_keeps_the_epoch_and_a_restore_changes_it(tmp_path: Path) -> None:

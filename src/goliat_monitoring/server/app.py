@@ -40,7 +40,7 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
 
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        services.open()
+        await services.open()
         jobs = jobs_of(services) if sweeping else []
         try:
             for job in jobs:
@@ -49,7 +49,7 @@ def litestar_app(services: Services, *, sweeping: bool) -> Litestar:
         finally:
             for job in jobs:
                 await job.stop()
-            services.close()
+            await services.close()
 
     return Litestar(
         route_handlers=[*api_routes(), *live_routes(), *page_routes()],

@@ -16,6 +16,7 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import hear
+from goliat_monitoring.store.ingest.posts import BatchPost, GuiPost, hear_posts
 from goliat_monitoring.wire.agent import FENCE_HEADER, Accepted, Batch, Claim
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.decode import decode
@@ -26,10 +27,8 @@ CLAIM = "/api/agent/v1/claim"
 BATCH = re.compile(r"/api/agent/v1/runs/([^/]+)/batch")
 FENCE = FENCE_HEADER.lower()
 
-_gui_updates = msgspec.json.Decoder(GuiUpdate)
-_batches = msgspec.json.Decoder(Batch)
 _claims = msgspec.json.Decoder(Claim)
-_encoder = msgspec.json.Encoder()
+_encode = msgspec.json.Encoder().encode
 _DONE = b'{"success":true}'
 
 
@@ -39,17 +38,18 @@ async def answer_hot(
     """The JSON to answer a POST to `path` with; None when it is not one of the hot calls. Raises what refuses it."""
     path = path.rstrip("/")
     if path == GUI_UPDATE:
-        said = decode(await read_body(receive, headers), _gui_updates)
-        await hear_gui_update(services, said, client_ip)
+        body = await read_body(receive, headers)
+        await services.db.write_together(hear_posts, GuiPost(body, services.moment(), client_ip))
         return _DONE
     if path == CLAIM:
         asked = decode(await read_body(receive, headers), _claims)
-        return _encoder.encode(await take_claim(services, agent_id(principal), asked, receive))
+        return _encode(await take_claim(services, agent_id(principal), asked, receive))
     found = BATCH.fullmatch(path)
     if found is not None:
         worker_id = agent_id(principal)
-        batch = decode(await read_body(receive, headers), _batches)
-        return _encoder.encode(await take_batch(services, worker_id, found.group(1), headers.get(FENCE), batch))
+        body = await read_body(receive, headers)
+        post = BatchPost(body, services.moment(), worker_id, found.group(1), headers.get(FENCE))
+        return _encode(await services.db.write_together(hear_posts, post))
     return None
 
 

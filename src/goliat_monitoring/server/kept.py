@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.settings import PREFIX, Settings
 from goliat_monitoring.store.read.stored import stored_settings
-from goliat_monitoring.wire.errors import Refused
 
 
 class Span(NamedTuple):
@@ -48,11 +46,6 @@ def over(settings: Settings, stored: Mapping[str, Any]) -> Settings:
     return replace(settings, **{name: value for name, value in stored.items() if name in NAMES})
 
 
-def check(settings: Settings, stored: Mapping[str, Any], changes: Mapping[str, float | None]) -> None:
-    """Whether `changes` may be stored over `stored`. Raises `Refused` 400 that names what is wrong."""
-    wanted = over(settings, {k: v for k, v in {**stored, **changes}.items() if v is not None})
-    longest = (("keep_raw_samples_h", 24), ("keep_minute_samples_d", 1), ("keep_samples_d", 1))
-    days = [(name, getattr(wanted, name) / per or float("inf")) for name, per in longest]
-    for (fine, short), (coarse, long) in pairwise(days):
-        if short > long:
-            raise Refused(400, "samples would be kept finer for longer", f"{fine} must not be more than {coarse}")
+def environment(settings: Settings) -> dict[str, float]:
+    """By name, what counts where nothing is stored."""
+    return {name: getattr(settings, name) for name in NAMES}

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import signal
 import sys
@@ -16,6 +15,7 @@ from granian.server.embed import Server
 from goliat_monitoring.server.alone import address_of, free_port, owning
 from goliat_monitoring.server.app import create_app
 from goliat_monitoring.server.settings import Settings
+from goliat_monitoring.store.collector import spare_the_collector
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -59,16 +59,6 @@ async def _serve(settings: Settings, address: str, port: int) -> None:
             await server.serve()
         finally:
             announced.cancel()
-
-
-def spare_the_collector() -> None:
-    """Keep Python's cycle collector from looking at what lives as long as the server, and from looking all the time.
-
-    A group of a hundred messages makes thousands of short-lived objects, none of them in a cycle.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 def web_server(app: Any, address: str, port: int) -> Server:

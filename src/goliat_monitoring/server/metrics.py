@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from goliat_monitoring.server.edge import Edge, Message, Receive, Send
-from goliat_monitoring.server.requests import Requests, group_of
+from goliat_monitoring.server.requests import Requests, families_of, group_of
+from goliat_monitoring.store.tally import Tally
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metered", "Scrape", "text_of"]
 
@@ -40,8 +41,9 @@ class Metered(Edge):
 class Scrape(Collector):
     """What was found out for one scrape. Numbers that nobody could find out are left out."""
 
-    def __init__(self, requests: Requests) -> None:
+    def __init__(self, requests: Requests, tally: Tally) -> None:
         self._requests = requests
+        self._tally = tally
         self._gauges: list[Metric] = []
 
     def gauge(self, name: str, words: str, value: float | None) -> None:
@@ -59,6 +61,7 @@ class Scrape(Collector):
     def collect(self) -> Iterable[Metric]:
         """For the library."""
         yield from self._requests.families()
+        yield from families_of(self._tally)
         yield from self._gauges
 
 

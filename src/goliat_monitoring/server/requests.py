@@ -1,9 +1,12 @@
 """Requests counted as they pass: a few operations on plain numbers each. Prometheus' families are made when it asks."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+
+from goliat_monitoring.store.tally import SECONDS, SIZES, Tally
 
 # Seconds.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -27,6 +30,31 @@ def group_of(path: str) -> str:
     if path.startswith("/api/agent/") and path.endswith("/batch"):
         return "agent-batch"
     return next((group for start, group in GROUPS if path.startswith(start)), "pages")
+
+
+def cumulated(bounds: Iterable[float], counts: Iterable[int]) -> list[tuple[str, float]]:
+    """Counts by bucket as Prometheus wants them: each with all below it, the last without a bound."""
+    totals = map(float, accumulate(counts))
+    return list(zip((*(str(float(bound)) for bound in bounds), "+Inf"), totals, strict=True))
+
+
+def families_of(tally: Tally) -> Iterator[Metric]:
+    """What the writer did."""
+    yield HistogramMetricFamily(
+        "goliat_commit_calls",
+        "Calls in one commit",
+        buckets=cumulated(SIZES, tally.sizes),
+        sum_value=tally.calls,
+    )
+    yield HistogramMetricFamily(
+        "goliat_commit_seconds",
+        "From the first statement of a group of calls to the end of its commit",
+        buckets=cumulated(SECONDS, tally.times),
+        sum_value=tally.seconds,
+    )
+    yield CounterMetricFamily(
+        "goliat_writer_restarts", "How often the writer's process ended and was started again", tally.restarts
+    )
 
 
 class Requests:
@@ -62,9 +90,5 @@ class Requests:
             "goliat_request_seconds", "From the first byte of a request to the end of its answer", labels=["group"]
         )
         for group, buckets in list(self.times.items()):
-            total, cumulated = 0, []
-            for bound, number in zip((*map(str, BUCKETS), "+Inf"), buckets, strict=True):
-                total += number
-                cumulated.append((bound, float(total)))
-            times.add_metric([group], cumulated, self.seconds[group])
+            times.add_metric([group], cumulated(BUCKETS, buckets), self.seconds[group])
         yield times

@@ -13,13 +13,13 @@ from goliat_monitoring.server.requests import Requests
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.server.trouble import TOPIC, Troubles
 from goliat_monitoring.server.usages import Usages
+from goliat_monitoring.store.calls import TROUBLE_TOPIC
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.counts import Counts
 from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.store.storage import Storage
-from goliat_monitoring.store.writer import TROUBLE_TOPIC
 from goliat_monitoring.wire.clock import SECOND
 
 Clock = Callable[[], int]
@@ -57,21 +57,21 @@ class Services:
         self.db: Database
         self.storage: Storage
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """Bring the schema up to date, start the writer. Raises `Refused` with a text that says what to do."""
         settings = self.settings
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         migrate(settings.database_url)
         self.storage = Storage(settings.storage_url, settings.data_dir / "incoming")
-        self.db = Database(settings.database_url, self._changed)
+        self.db = Database(settings.database_url, self._changed, apart=settings.writer_process)
         self._begin_epoch()
-        self.db.start()
+        await self.db.open()
         self.keep_quiet()
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Commit what was accepted and let go of everything."""
         self.hub.close()
-        self.db.close()
+        await self.db.end()
 
     def moment(self) -> Moment:
         """Now, with the windows in force."""
@@ -103,7 +103,7 @@ class Services:
             self.hub.publish(frozenset({TOPIC}))
 
     def _changed(self, topics: frozenset[str]) -> None:
-        """On the writer's thread, after a commit or when none is possible."""
+        """After a commit, before its callers are answered, or when none is possible."""
         self.hub.publish(topics)
         if TROUBLE_TOPIC in topics:
             self.tell_troubles()

@@ -32,6 +32,7 @@ class Settings:
     `keep_...`: how long something old is kept as it is, 0 for ever; see docs/settings.md.
     `retention_interval_s`: pause between two passes over what is old; `watch_interval_s`: between two looks at the
     health of database and disk. `wal_limit_mb`: size of SQLite's write-ahead log at which it is emptied.
+    `writer_process`: the database's writer is a process of its own; else a thread of the server.
     `disk_low_mb`: free space of the data folder's disk below which people are warned.
     """
 
@@ -61,6 +62,7 @@ class Settings:
     watch_interval_s: float = 5.0
     wal_limit_mb: float = 64.0
     disk_low_mb: float = 2000.0
+    writer_process: bool = True
     log_level: str = "info"
 
     def __post_init__(self) -> None:
@@ -134,6 +136,10 @@ def _parsed(name: str, text: str) -> object:
             return float(text)
     except ValueError:
         raise Refused(400, "bad option", f"{PREFIX}{name.upper()}={text!r} is no number") from None
+    if name == "writer_process":
+        if text.lower() not in ("true", "false"):
+            raise Refused(400, "bad option", f"{PREFIX}{name.upper()}={text!r}: true or false is needed")
+        return text.lower() == "true"
     if name in ("cors_origins", "trusted_hosts"):
         return tuple(part.strip() for part in text.split(",") if part.strip())
     return Path(text) if name == "data_dir" else text

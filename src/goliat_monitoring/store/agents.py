@@ -11,6 +11,7 @@ from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
 from goliat_monitoring.store import conditions, runs, tables, verdicts, workers
 from goliat_monitoring.store.changes import touch
+from goliat_monitoring.store.credentials import use_enrolment
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.log.append import note
@@ -28,12 +29,16 @@ ASKED = "asked by a person"
 sessions, credentials, streams = tables.sessions, tables.credentials, tables.streams
 
 
-def enrol(connection: Connection, moment: Moment, asked: wire.Enrol, ip: str) -> wire.Enrolled:
+def enrol(
+    connection: Connection, moment: Moment, asked: wire.Enrol, ip: str, token_id: str | None = None
+) -> wire.Enrolled:
     """Give a machine an identity and a credential of its own. The same worker id again gets a new credential.
 
     A machine may wish for an id (`GOLIAT_MACHINE_ID`), so that the name of its folder or of its cloud instance is also
-    its id here.
+    its id here. `token_id`: the enrolment token that this spends, if one was shown. Raises `Refused`.
     """
+    if token_id is not None:
+        use_enrolment(connection, moment, token_id)
     worker_id = asked.worker_id
     known = None
     if worker_id is not None:

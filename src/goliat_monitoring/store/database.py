@@ -3,6 +3,9 @@
 A unit of work is a plain function of a `Connection`. Writes go through `Database.write`, or `Database.write_together`
 for calls that are cheaper by the hundred; both return after the commit, so an answered request is a durable one. Reads
 run on a pool of connections for which the database itself refuses writes.
+
+With `apart` the writer is a process of its own. Then a unit must be a function of a module, or a `functools.partial` of
+one, with arguments and a result that can be pickled; anything else is refused with a `TypeError` that names it.
 """
 
 import asyncio
@@ -10,9 +13,11 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from goliat_monitoring.store.calls import AnyWriter, Call, Together, Trouble, Unit
 from goliat_monitoring.store.checkpoint import Checkpointer
 from goliat_monitoring.store.engine import READERS, make_engine, sqlite_url
-from goliat_monitoring.store.writer import Call, Together, Trouble, Unit, Writer
+from goliat_monitoring.store.writer import Writer
+from goliat_monitoring.store.writer_process import WriterProcess
 
 __all__ = ["Database", "Trouble", "Unit", "sqlite_url"]
 
@@ -23,26 +28,58 @@ P = TypeVar("P")
 class Database:
     """Owns the engines and the writer. `close` commits what was accepted before it returns."""
 
-    def __init__(self, url: str, on_change: Callable[[frozenset[str]], None] = lambda _topics: None) -> None:
-        """`on_change` is called on the writer's thread after each commit, with the topics that it changed."""
+    def __init__(
+        self,
+        url: str,
+        on_change: Callable[[frozenset[str]], None] = lambda _topics: None,
+        *,
+        apart: bool = False,
+    ) -> None:
+        """`on_change` is called after each commit, with the topics that it changed: on the writer's thread, or with
+        `apart` on the event loop that called `open`.
+        """
         self.url = url
         self.engine = make_engine(url)
         self.read_engine = make_engine(url, read_only=True)
-        self.writer = Writer(self.engine, self._committed)
         self._on_change = on_change
-        file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
-        self._checkpointer = Checkpointer(file) if file else None
+        self.writer: AnyWriter
+        self._process: WriterProcess | None = None
+        self._thread: Writer | None = None
+        self._checkpointer: Checkpointer | None = None
+        if apart:
+            self.writer = self._process = WriterProcess(url, self._changed)
+        else:
+            self.writer = self._thread = Writer(self.engine, self._committed)
+            file = self.engine.url.database if self.engine.dialect.name == "sqlite" else None
+            self._checkpointer = Checkpointer(file) if file else None
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="reader")
         self._closed = False
 
     def start(self) -> None:
-        """Start the writer. The schema must be up to date."""
-        self.writer.start()
+        """Start the writer's thread. The schema must be up to date."""
+        if self._thread is None:
+            raise RuntimeError("a writer that is a process of its own is started by `open`")
+        self._thread.start()
         if self._checkpointer is not None:
             self._checkpointer.start()
 
-    def close(self) -> None:
+    async def open(self) -> None:
+        """Start the writer, whichever it is. The schema must be up to date."""
+        if self._process is None:
+            self.start()
+        else:
+            # What was done with it before the start is done.
+            self.engine.dispose()
+            await self._process.open()
+
+    async def end(self) -> None:
         """Commit what waits, then let go of the files."""
+        if self._process is not None:
+            await self._process.end()
+        self.close()
+
+    def close(self) -> None:
+        """`end` for a writer's thread."""
         if self._closed:
             return
         self._closed = True
@@ -86,6 +123,9 @@ class Database:
     def _committed(self, topics: frozenset[str]) -> None:
         if self._checkpointer is not None:
             self._checkpointer.look()
+        self._changed(topics)
+
+    def _changed(self, topics: frozenset[str]) -> None:
         if topics:
             self._on_change(topics)
 

@@ -62,6 +62,11 @@ def prove(connection: Connection, now: int) -> None:
     touch(connection, "server")
 
 
+def look(connection: Connection) -> None:
+    """A transaction that changes nothing: the writer answers."""
+    connection.exec_driver_sql("SELECT 1").close()
+
+
 def wal_size(url: str) -> int:
     """Bytes of the write-ahead log of a SQLite database; 0 where there is none."""
     path = _sqlite_file(url)

@@ -1,12 +1,11 @@
 """The moment at which a unit of work happens, and the windows in force then. Handed to every write."""
 
-from dataclasses import dataclass
+import msgspec
 
 from goliat_monitoring.fleet.timing import JUDGE_DELAY, LEASE, OFFER_AFTER_LEASE, REORDER_WINDOW
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(msgspec.Struct, frozen=True):
     """`now`: the server's clock, UTC microseconds. Spans in microseconds.
 
     `reorder_window`: how long a bare line waits for its neighbours before it is numbered.

@@ -1,6 +1,8 @@
 """Settings and prices that people change while the server runs. Each change is an event."""
 
 from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -10,6 +12,7 @@ from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.prices import gpu_prices
+from goliat_monitoring.store.read.stored import stored_settings
 from goliat_monitoring.store.workers import MOST_PER_HOUR
 from goliat_monitoring.wire.errors import Refused
 
@@ -17,8 +20,19 @@ LONGEST_GPU = 100
 MOST_GPUS = 200
 
 
-def change(connection: Connection, moment: Moment, values: Mapping[str, object], actor: str) -> None:
-    """Store settings; None forgets one, so that the environment counts again. The caller has checked them."""
+def change(
+    connection: Connection,
+    moment: Moment,
+    *,
+    values: Mapping[str, Any],
+    environment: Mapping[str, float],
+    actor: str,
+) -> None:
+    """Store settings; None forgets one, so that `environment`, what counts without, does so again.
+
+    Each value alone was checked by the caller. Raises `Refused` 400 when they do not fit those in force.
+    """
+    _check_samples(environment, {**stored_settings(connection), **values})
     table = tables.stored_settings
     for name, value in values.items():
         old = connection.execute(select(table.c.value).where(table.c.name == name)).scalar_one_or_none()
@@ -55,3 +69,13 @@ def set_gpu_price(connection: Connection, moment: Moment, gpu: str, price: float
         connection.execute(insert(table).values(gpu=gpu, price_per_hour=price, updated_at=moment.now))
     record(connection, moment.now, "gpu_priced", actor=actor, gpu=gpu, was=known.get(gpu), price=price)
     touch(connection, "settings", "fleet", "studies")
+
+
+def _check_samples(environment: Mapping[str, float], stored: Mapping[str, Any]) -> None:
+    """Samples are rolled up from fine to coarse: the coarser, the longer they are kept. 0 is for ever."""
+    wanted = {**environment, **{name: value for name, value in stored.items() if value is not None}}
+    longest = (("keep_raw_samples_h", 24), ("keep_minute_samples_d", 1), ("keep_samples_d", 1))
+    days = [(name, float(wanted[name]) / per or float("inf")) for name, per in longest]
+    for (fine, short), (coarse, long) in pairwise(days):
+        if short > long:
+            raise Refused(400, "samples would be kept finer for longer", f"{fine} must not be more than {coarse}")

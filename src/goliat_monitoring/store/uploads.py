@@ -1,17 +1,19 @@
 """Result files and screenshots: each kept, none ever replaced. The bytes lie in storage before the row is written."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from goliat_monitoring.fleet.evidence import Sign, SignKind
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import assignments, runs, tables, verdicts
+from goliat_monitoring.store import agents, assignments, runs, tables, verdicts
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.study.results import RESULT_SIGN, case_of_path, key_of_path
 from goliat_monitoring.wire.agent import Stored
 from goliat_monitoring.wire.errors import Refused
@@ -145,6 +147,51 @@ def add_screenshot(
     )
     touch(connection, f"run:{run_id}")
     return screenshot_id
+
+
+def add_screenshots(
+    connection: Connection, moment: Moment, run_id: str, at: int | None, files: Sequence[StoredFile]
+) -> None:
+    """Record several that came together."""
+    for file in files:
+        add_screenshot(connection, moment, run_id, at, file)
+
+
+def deliver(
+    connection: Connection,
+    moment: Moment,
+    worker_id: str,
+    run_id: str,
+    fence: str | None,
+    relative_path: str,
+    file: StoredFile,
+) -> tuple[Stored, str]:
+    """Record one result file that an agent delivered. Returns also the key of the file that is kept: where these bytes
+    were here before, it is not the new one.
+    """
+    agents.admit(connection, worker_id, run_id, fence)
+    kept = add_artifact(connection, moment, run_id, relative_path, file)
+    return kept, get_artifact(connection, kept.artifact_id).storage_key
+
+
+def add_results(
+    connection: Connection, moment: Moment, run_id: str, relative_path: str, files: Sequence[StoredFile]
+) -> list[tuple[Stored, str]]:
+    """Record files that a bare client uploaded together; of each also the key of the file that is kept."""
+    kept = [add_artifact(connection, moment, run_id, relative_path, file) for file in files]
+    return [(one, get_artifact(connection, one.artifact_id).storage_key) for one in kept]
+
+
+def add_all_unattributed(
+    connection: Connection,
+    moment: Moment,
+    assignment_id: str,
+    ip: str,
+    relative_path: str,
+    files: Sequence[StoredFile],
+) -> list[str]:
+    """Keep files that came together and cannot be attributed to a run. Returns their ids."""
+    return [add_unattributed(connection, moment, assignment_id, ip, relative_path, file) for file in files]
 
 
 def _case(connection: Connection, run: Row[tuple[Any, ...]], relative_path: str) -> str | None:

@@ -1,6 +1,6 @@
 """Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -130,6 +130,14 @@ def set_price(connection: Connection, moment: Moment, worker_id: str, price: flo
     connection.execute(update(workers).where(workers.c.id == worker_id).values(price_per_hour=price))
     record(connection, moment.now, "worker_priced", actor=actor, worker_id=worker_id, price=price)
     touch(connection, "fleet", "settings", f"worker:{worker_id}")
+
+
+def change(
+    connection: Connection, moment: Moment, worker_id: str, actor: str, changes: Sequence[Callable[..., None]]
+) -> None:
+    """Apply several of the above at once, all or none; each lacks what all have in common."""
+    for one in changes:
+        one(connection, moment=moment, worker_id=worker_id, actor=actor)
 
 
 def remove(connection: Connection, moment: Moment, worker_id: str, *, force: bool, actor: str) -> None:

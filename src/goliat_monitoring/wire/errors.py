@@ -23,6 +23,10 @@ class Refused(Exception):
         self.details = details
         self.extra = extra or {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """It travels from the writer's process to the one that answers."""
+        return type(self), (self.status, self.error, self.details, self.extra)
+
     def body(self) -> dict[str, object]:
         """The JSON object to answer with."""
         return {"error": self.error, **({"details": self.details} if self.details else {}), **self.extra}

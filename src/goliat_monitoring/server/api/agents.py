@@ -1,12 +1,12 @@
 """The agent's side of the server: `wire.agent` over HTTP."""
 
 import time
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, post, put
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody
-from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.waiting import Departure, wait_for
 from goliat_monitoring.server.claiming import LONGEST_WAIT_S, take_claim
@@ -14,7 +14,6 @@ from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
 from goliat_monitoring.store import agents, credentials, uploads
-from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND, iso
@@ -45,25 +44,25 @@ async def make_token(services: Given, principal: Caller, data: JSONBody[NewToken
     if not 0 < hours <= LONGEST_LIFETIME_H:
         raise Refused(400, "bad lifetime", f"hours must lie between 0 and {LONGEST_LIFETIME_H}")
     lifetime = round(hours * 3600 * SECOND)
-    token, expires_at = await services.db.write(lambda c: credentials.make_enrolment(c, moment, lifetime, principal.id))
+    token, expires_at = await services.db.write(
+        partial(credentials.make_enrolment, moment=moment, lifetime=lifetime, actor=principal.id)
+    )
     return TokenAnswer(token, iso(expires_at))
 
 
 @post("/api/agent/v1/enrol", status_code=200, tags=["Agents"])
 async def enrol(services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.Enrol]) -> wire.Enrolled:
     """A machine gets its identity and its credential."""
-    moment = services.moment()
-
-    def unit(c: Connection) -> wire.Enrolled:
-        if principal.kind == "enrolment":
-            credentials.use_enrolment(c, moment, principal.credential_id)
-            # A token makes a new machine. Taking over a known one needs more: its old credential would end.
-            data.worker_id = None
-        elif principal.kind == "agent" and data.worker_id != principal.worker_id:
-            raise Refused(403, "an agent can enrol only itself again", "leave out its credential to enrol another")
-        return agents.enrol(c, moment, data, client_ip)
-
-    return await services.db.write(unit)
+    token_id = None
+    if principal.kind == "enrolment":
+        token_id = principal.credential_id
+        # A token makes a new machine. Taking over a known one needs more: its old credential would end.
+        data.worker_id = None
+    elif principal.kind == "agent" and data.worker_id != principal.worker_id:
+        raise Refused(403, "an agent can enrol only itself again", "leave out its credential to enrol another")
+    return await services.db.write(
+        partial(agents.enrol, moment=services.moment(), asked=data, ip=client_ip, token_id=token_id)
+    )
 
 
 @post("/api/agent/v1/session", status_code=200, tags=["Agents"])
@@ -72,7 +71,9 @@ async def session(
 ) -> wire.SessionOpened:
     """An agent starts."""
     worker_id, moment = agent_id(principal), services.moment()
-    return await services.db.write(lambda c: agents.open_session(c, moment, worker_id, data, client_ip))
+    return await services.db.write(
+        partial(agents.open_session, moment=moment, worker_id=worker_id, asked=data, ip=client_ip)
+    )
 
 
 @post("/api/agent/v1/heartbeat", status_code=200, tags=["Agents"])
@@ -81,7 +82,9 @@ async def heartbeat(
 ) -> wire.BeatReply:
     """An agent lives; with a run its lease is renewed. 409 `fenced`: the run is another's now."""
     worker_id, moment = agent_id(principal), services.moment()
-    return await services.db.write(lambda c: agents.beat(c, moment, worker_id, fence, data, client_ip))
+    return await services.db.write(
+        partial(agents.beat, moment=moment, worker_id=worker_id, fence=fence, said=data, ip=client_ip)
+    )
 
 
 @post("/api/agent/v1/claim", status_code=200, tags=["Agents"])
@@ -151,14 +154,17 @@ async def artifact(
         await services.storage.delete(key)
         raise Refused(400, "the file arrived damaged", f"sha256 is {spool.sha256}, {sha256} was announced")
     moment, file = services.moment(), uploads.StoredFile(filename, spool.size, spool.sha256, key)
-
-    def unit(c: Connection) -> tuple[wire.Stored, str]:
-        agents.admit(c, worker_id, run_id, fence)
-        kept = uploads.add_artifact(c, moment, run_id, folder, file)
-        return kept, get_artifact(c, kept.artifact_id).storage_key
-
+    deliver = partial(
+        uploads.deliver,
+        moment=moment,
+        worker_id=worker_id,
+        run_id=run_id,
+        fence=fence,
+        relative_path=folder,
+        file=file,
+    )
     try:
-        kept, kept_key = await services.db.write(unit)
+        kept, kept_key = await services.db.write(deliver)
     except Exception:
         await services.storage.delete(key)
         raise
@@ -187,7 +193,7 @@ async def screenshot(
     finally:
         spool.discard()
     moment, file = services.moment(), uploads.StoredFile(tab, spool.size, spool.sha256, key)
-    await services.db.write(lambda c: uploads.add_screenshot(c, moment, run_id, at, file))
+    await services.db.write(partial(uploads.add_screenshot, moment=moment, run_id=run_id, at=at, file=file))
     return wire.Accepted()
 
 
@@ -197,4 +203,6 @@ async def end(
 ) -> wire.Ended:
     """How the process ended, after everything was delivered. Answered with the server's judgement."""
     worker_id, moment = agent_id(principal), services.moment()
-    return await services.db.write(lambda c: agents.end(c, moment, worker_id, run_id, fence, data))
+    return await services.db.write(
+        partial(agents.end, moment=moment, worker_id=worker_id, run_id=run_id, fence=fence, said=data)
+    )

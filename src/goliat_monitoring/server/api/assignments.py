@@ -1,12 +1,12 @@
 """Assignments: their config as a file, claims by bare clients, uploads of results."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
-from sqlalchemy import Connection
 
 from goliat_monitoring.server.api.study_shapes import AssignmentJson, assignment_json
 from goliat_monitoring.server.context import Caller, ClientIp, Given
@@ -15,7 +15,6 @@ from goliat_monitoring.server.hot import FENCE
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.uploads import FILE_LIMIT, Form, read_form
 from goliat_monitoring.store import assignments, claims, uploads
-from goliat_monitoring.store.read.results import get_artifact
 from goliat_monitoring.store.read.studies import assignment_config, get_assignment
 from goliat_monitoring.store.uploads import StoredFile
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
@@ -71,7 +70,9 @@ async def my_assignment(
     if not machine_id:
         raise Refused(400, "machineId is missing", "ask as GET /api/assignment?machineId=...")
     moment = services.moment()
-    found = await services.db.write(lambda c: claims.claim_next_for_machine(c, moment, machine_id, client_ip))
+    found = await services.db.write(
+        partial(claims.claim_next_for_machine, moment=moment, machine_id=machine_id, ip=client_ip)
+    )
     headers = {"Cache-Control": "no-store"}
     if found is None:
         return Response(None, status_code=204, headers=headers)
@@ -86,7 +87,9 @@ async def claim(
     moment, machine_id = services.moment(), data.machine_id or data.ip_address
     if not machine_id:
         raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
-    await services.db.write(lambda c: claims.claim_by_name(c, moment, assignment_id, machine_id, client_ip))
+    await services.db.write(
+        partial(claims.claim_by_name, moment=moment, assignment_id=assignment_id, machine_id=machine_id, ip=client_ip)
+    )
     return await _assignment(services, assignment_id)
 
 
@@ -94,7 +97,9 @@ async def claim(
 async def retry(services: Given, principal: Caller, assignment_id: FromPath[str]) -> AssignmentJson:
     """Queue a failed or cancelled assignment again."""
     moment = services.moment()
-    await services.db.write(lambda c: assignments.requeue(c, moment, assignment_id, principal.id))
+    await services.db.write(
+        partial(assignments.requeue, moment=moment, assignment_id=assignment_id, actor=principal.id)
+    )
     return await _assignment(services, assignment_id)
 
 
@@ -122,29 +127,37 @@ async def upload_results(
     finally:
         form.discard()
     moment = services.moment()
-
-    def unit(c: Connection) -> list[UploadedFile]:
-        if run_id is not None:
-            return [_add(c, run_id, path, file) for file in stored]
-        return [_add_unattributed(c, path, file) for file in stored]
-
-    def _add(c: Connection, run: str, folder: str, file: StoredFile) -> UploadedFile:
-        kept = uploads.add_artifact(c, moment, run, folder, file)
-        if get_artifact(c, kept.artifact_id).storage_key != file.key:
-            unneeded.append(file.key)
-        return UploadedFile(id=kept.artifact_id, filename=file.filename, size=file.size, version=kept.version)
-
-    def _add_unattributed(c: Connection, folder: str, file: StoredFile) -> UploadedFile:
-        upload_id = uploads.add_unattributed(c, moment, assignment_id, client_ip, folder, file)
-        return UploadedFile(id=upload_id, filename=file.filename, size=file.size, version=0)
-
-    unneeded: list[str] = []
     try:
-        files = await services.db.write(unit)
+        if run_id is not None:
+            add = partial(uploads.add_results, moment=moment, run_id=run_id, relative_path=path, files=stored)
+            kept = await services.db.write(add)
+        else:
+            keep = partial(
+                uploads.add_all_unattributed,
+                moment=moment,
+                assignment_id=assignment_id,
+                ip=client_ip,
+                relative_path=path,
+                files=stored,
+            )
+            ids = await services.db.write(keep)
     except Exception:
         await services.storage.delete(*(file.key for file in stored))
         raise
-    await services.storage.delete(*unneeded)
+    if run_id is None:
+        files = [
+            UploadedFile(id=upload_id, filename=file.filename, size=file.size, version=0)
+            for upload_id, file in zip(ids, stored, strict=True)
+        ]
+    else:
+        files = [
+            UploadedFile(id=one.artifact_id, filename=file.filename, size=file.size, version=one.version)
+            for (one, _), file in zip(kept, stored, strict=True)
+        ]
+        # The same bytes were here before.
+        await services.storage.delete(
+            *(file.key for (_, key), file in zip(kept, stored, strict=True) if key != file.key)
+        )
     return UploadAnswer(success=True, files_uploaded=len(files), files=files)
 
 

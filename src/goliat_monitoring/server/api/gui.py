@@ -1,5 +1,6 @@
 """What GOLIAT's window sends: GUI updates and pictures of its tabs."""
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -56,7 +57,7 @@ async def _keep(services: Services, client_ip: str, form: Form) -> int:
     if not machine_id:
         raise Refused(400, "machineId is missing", "send the machine's id as the text field `machineId`")
     moment = services.moment()
-    run_id = await services.db.write(lambda c: run_for_screenshots(c, moment, machine_id, client_ip))
+    run_id = await services.db.write(partial(run_for_screenshots, moment=moment, machine_id=machine_id, ip=client_ip))
     if run_id is None:
         return 0
     kept: list[uploads.StoredFile] = []
@@ -64,5 +65,5 @@ async def _keep(services: Services, client_ip: str, form: Form) -> int:
         key = f"screenshots/{run_id}/{new_id()}"
         await services.storage.keep(part.spool, key, durable=False)
         kept.append(uploads.StoredFile(part.name, part.spool.size, part.spool.sha256, key))
-    await services.db.write(lambda c: [uploads.add_screenshot(c, moment, run_id, None, tab) for tab in kept])
+    await services.db.write(partial(uploads.add_screenshots, moment=moment, run_id=run_id, at=None, files=kept))
     return len(kept)

@@ -1,12 +1,14 @@
 """What watches the server asks: is it alive, can it take work."""
 
+from functools import partial
+
 import msgspec
 from litestar import get
 from sqlalchemy.exc import SQLAlchemyError
 
 from goliat_monitoring.server.context import Given
 from goliat_monitoring.server.errors import refusal_of
-from goliat_monitoring.store.health import prove
+from goliat_monitoring.store.health import look, prove
 from goliat_monitoring.wire.errors import Refused
 
 
@@ -35,7 +37,7 @@ async def ready(services: Given) -> Ready:
     try:
         # A transaction that changes nothing is no proof while the last one that did failed.
         troubled, now = services.db.trouble is not None, services.clock()
-        await services.db.write(lambda c: prove(c, now) if troubled else None)
+        await services.db.write(partial(prove, now=now) if troubled else look)
         checks["database"] = "ok"
     except (SQLAlchemyError, Refused) as found:
         problem = refusal_of(found, "GET", "/readyz")

@@ -1,5 +1,6 @@
 """Heartbeats of bare clients, and what the old dashboard asked about a machine by its address."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -35,7 +36,7 @@ class MachineAnswer(WorkerJson, rename="camel", kw_only=True):
 async def heartbeat(services: Given, client_ip: ClientIp, data: JSONBody[Heartbeat]) -> HeardJson:
     """A machine says that it lives and what it is."""
     moment = services.moment()
-    await services.db.write(lambda c: workers.hear_heartbeat(c, moment, data, client_ip))
+    await services.db.write(partial(workers.hear_heartbeat, moment=moment, beat=data, ip=client_ip))
     return HeardJson(success=True, timestamp=iso(moment.now))
 
 

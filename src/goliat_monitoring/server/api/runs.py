@@ -1,5 +1,6 @@
 """Runs: list, evidence, pictures, files, and what a person asks of a live one."""
 
+from functools import partial
 from typing import Annotated
 
 import msgspec
@@ -106,7 +107,7 @@ async def stop_run(
 ) -> RunJson:
     """Ask the machine to end a run: GOLIAT's own Stop, or with `kill` at once."""
     moment, directive = services.moment(), "kill" if data is not None and data.kill else "stop"
-    await services.db.write(lambda c: runs.ask(c, moment, run_id, directive, principal.id))
+    await services.db.write(partial(runs.ask, moment=moment, run_id=run_id, directive=directive, actor=principal.id))
     return run_json(await services.db.read(lambda c: run_summary(c, run_id)))
 
 
@@ -114,7 +115,7 @@ async def stop_run(
 async def cancel_run(services: Given, principal: Caller, run_id: FromPath[str]) -> RunJson:
     """End a run at once, with all its processes; one whose machine cannot be told is over from now on."""
     moment = services.moment()
-    await services.db.write(lambda c: runs.cancel(c, moment, run_id, principal.id))
+    await services.db.write(partial(runs.cancel, moment=moment, run_id=run_id, actor=principal.id))
     return run_json(await services.db.read(lambda c: run_summary(c, run_id)))
 
 
@@ -124,5 +125,5 @@ async def give_up_run(
 ) -> RunJson:
     """Say that a run is lost, so that its assignment can go to another machine."""
     moment, reason = services.moment(), (data or GiveUp()).reason
-    await services.db.write(lambda c: runs.give_up(c, moment, run_id, reason, principal.id))
+    await services.db.write(partial(runs.give_up, moment=moment, run_id=run_id, reason=reason, actor=principal.id))
     return run_json(await services.db.read(lambda c: run_summary(c, run_id)))

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 from litestar import get, patch, post
 from litestar.params import FromPath, JSONBody
-from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.why import Why
 from goliat_monitoring.server.api.split_shapes import Priority
@@ -15,7 +15,6 @@ from goliat_monitoring.server.api.super_studies import whole_study
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import actions, remains
-from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.studies import get_assignment
 from goliat_monitoring.store.read.why import why
 
@@ -92,32 +91,32 @@ async def change_study(
 ) -> StudyAnswer:
     """Change the priority of a study while it runs."""
     return await _act(
-        services, study_id, lambda c, m: actions.set_priority(c, m, study_id, data.priority, principal.id)
+        services, study_id, partial(actions.set_priority, study_id=study_id, priority=data.priority, actor=principal.id)
     )
 
 
 @post("/api/super-studies/{study_id:str}/pause", status_code=200, tags=["Super studies"])
 async def pause_study(services: Given, principal: Caller, study_id: FromPath[str]) -> StudyAnswer:
     """Give out nothing more of a study; what runs goes on."""
-    return await _act(services, study_id, lambda c, m: actions.pause(c, m, study_id, principal.id))
+    return await _act(services, study_id, partial(actions.pause, study_id=study_id, actor=principal.id))
 
 
 @post("/api/super-studies/{study_id:str}/resume", status_code=200, tags=["Super studies"])
 async def resume_study(services: Given, principal: Caller, study_id: FromPath[str]) -> StudyAnswer:
     """Give out a study's assignments again, also where its retries had been stopped."""
-    return await _act(services, study_id, lambda c, m: actions.resume(c, m, study_id, principal.id))
+    return await _act(services, study_id, partial(actions.resume, study_id=study_id, actor=principal.id))
 
 
 @post("/api/super-studies/{study_id:str}/cancel", status_code=200, tags=["Super studies"])
 async def cancel_study(services: Given, principal: Caller, study_id: FromPath[str]) -> StudyAnswer:
     """End all work on a study for good. Its results stay."""
-    return await _act(services, study_id, lambda c, m: actions.cancel_study(c, m, study_id, principal.id))
+    return await _act(services, study_id, partial(actions.cancel_study, study_id=study_id, actor=principal.id))
 
 
 @post("/api/super-studies/{study_id:str}/retry", status_code=200, tags=["Super studies"])
 async def retry_study(services: Given, principal: Caller, study_id: FromPath[str]) -> StudyAnswer:
     """Queue all failed assignments again; of each only the missing simulations are computed."""
-    return await _act(services, study_id, lambda c, m: actions.retry_failed(c, m, study_id, principal.id))
+    return await _act(services, study_id, partial(actions.retry_failed, study_id=study_id, actor=principal.id))
 
 
 @post("/api/super-studies/{study_id:str}/split-again", status_code=200, tags=["Super studies"])
@@ -130,7 +129,11 @@ async def split_again(
     made = await asyncio.to_thread(remains.cut, waiting, wish.num_splits, wish.workers)
     moment, indices = services.moment(), None
     if not wish.preview:
-        indices = await services.db.write(lambda c: remains.replace(c, moment, study_id, waiting, made, principal.id))
+        indices = await services.db.write(
+            partial(
+                remains.replace, moment=moment, study_id=study_id, remainders=waiting, made=made, actor=principal.id
+            )
+        )
     return SplitAnswer(replaced=[it.index for it in waiting], assignments=_parts(made, indices))
 
 
@@ -144,7 +147,15 @@ async def study_from_missing(
     moment, study = services.moment(), None
     if not data.preview:
         created = await services.db.write(
-            lambda c: remains.create_from(c, moment, study_id, data.name, made, principal.id, data.description)
+            partial(
+                remains.create_from,
+                moment=moment,
+                study_id=study_id,
+                name=data.name,
+                made=made,
+                actor=principal.id,
+                description=data.description,
+            )
         )
         study = await whole_study(services, created)
     parts = _parts(made, None if study is None else list(range(len(made.configs))))
@@ -155,7 +166,9 @@ async def study_from_missing(
 async def cancel_assignment(services: Given, principal: Caller, assignment_id: FromPath[str]) -> AssignmentJson:
     """Take an assignment out of its study. A machine that works on it ends its processes at once."""
     moment = services.moment()
-    await services.db.write(lambda c: actions.cancel_assignment(c, moment, assignment_id, principal.id))
+    await services.db.write(
+        partial(actions.cancel_assignment, moment=moment, assignment_id=assignment_id, actor=principal.id)
+    )
     return assignment_json(await services.db.read(lambda c: get_assignment(c, moment.now, assignment_id)))
 
 
@@ -166,9 +179,9 @@ async def why_not_running(services: Given, assignment_id: FromPath[str]) -> WhyA
     return _why_json(await services.db.read(lambda c: why(c, now, assignment_id)))
 
 
-async def _act(services: Services, study_id: str, action: Callable[[Connection, Moment], object]) -> StudyAnswer:
+async def _act(services: Services, study_id: str, action: Callable[..., object]) -> StudyAnswer:
     moment = services.moment()
-    await services.db.write(lambda c: action(c, moment))
+    await services.db.write(partial(action, moment=moment))
     return await whole_study(services, study_id)
 
 

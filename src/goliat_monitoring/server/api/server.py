@@ -90,7 +90,7 @@ async def server(services: Given) -> ServerJson:
 @get("/metrics", include_in_schema=False)
 async def metrics(services: Given) -> Response[bytes]:
     """All numbers in Prometheus' text format."""
-    scrape = Scrape(services.requests)
+    scrape = Scrape(services.requests, services.db.writer.tally)
     health = await _read(services)
     counts = await _counts(services) if health is not None else None
     if health is not None:

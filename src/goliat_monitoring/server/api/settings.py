@@ -1,7 +1,7 @@
 """Settings that can be changed while the server runs: how long things are kept, and what machines cost."""
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from litestar import get, patch, put
@@ -13,7 +13,6 @@ from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store import stored
-from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.prices import currency, gpu_prices
 from goliat_monitoring.store.read.stored import stored_settings
 from goliat_monitoring.wire.errors import Refused
@@ -69,7 +68,18 @@ async def change_settings(services: Given, principal: Caller, data: JSONBody[Set
     unknown = data.retention.keys() - kept.NAMES
     if unknown:
         raise Refused(400, "unknown setting", f"{min(unknown)!r:.60}: use one of {', '.join(sorted(kept.NAMES))}")
-    unit = partial(_change, moment=services.moment(), settings=services.settings, data=data, actor=principal.id)
+    # Raises for a value that cannot be, whatever else is in force.
+    kept.over(services.settings, {name: value for name, value in data.retention.items() if value is not None})
+    values: dict[str, Any] = dict(data.retention)
+    if data.currency is not None:
+        values["currency"] = data.currency
+    unit = partial(
+        stored.change,
+        moment=services.moment(),
+        values=values,
+        environment=kept.environment(services.settings),
+        actor=principal.id,
+    )
     await services.db.write(unit)
     return await _now(services)
 
@@ -86,14 +96,6 @@ async def price_gpu(services: Given, principal: Caller, data: JSONBody[GpuPrice]
 
 async def _now(services: Services) -> SettingsJson:
     return await services.db.read(partial(_settings_json, settings=services.settings))
-
-
-def _change(connection: Connection, moment: Moment, settings: Settings, data: SettingsChange, actor: str) -> None:
-    kept.check(settings, stored_settings(connection), data.retention)
-    values: dict[str, object] = dict(data.retention)
-    if data.currency is not None:
-        values["currency"] = data.currency
-    stored.change(connection, moment, values, actor)
 
 
 def _settings_json(connection: Connection, settings: Settings) -> SettingsJson:

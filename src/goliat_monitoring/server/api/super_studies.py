@@ -164,7 +164,7 @@ async def delete_study_by_query(
 
 async def _delete(services: Services, principal: Principal, study_id: str) -> Response[Success]:
     moment = services.moment()
-    keys = await services.db.write(lambda c: studies.delete_study(c, moment, study_id, principal.id))
+    keys = await services.db.write(partial(studies.delete_study, moment=moment, study_id=study_id, actor=principal.id))
     # Files that a crash leaves behind now cost space, no more: nothing names them.
     return Response(
         Success(success=True, message="the super study, its runs and its results were deleted"),

@@ -1,5 +1,6 @@
 """The fleet: list, one worker with the end of its log, rename, pause, remove."""
 
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -18,6 +19,7 @@ from goliat_monitoring.server.api.worker_shapes import (
     worker_json,
 )
 from goliat_monitoring.server.context import Caller, ClientIp, Given
+from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import retries, workers
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import newest_lines
@@ -84,7 +86,14 @@ async def register(services: Given, client_ip: ClientIp, data: JSONBody[Register
     if not machine_id:
         raise Refused(400, "ipAddress is missing", "send the machine's id as `ipAddress`")
     worker_id = await services.db.write(
-        lambda c: workers.register(c, moment, machine_id, data.hostname, data.machine_label, client_ip)
+        partial(
+            workers.register,
+            moment=moment,
+            machine_id=machine_id,
+            hostname=data.hostname,
+            label=data.machine_label,
+            ip=client_ip,
+        )
     )
     return worker_json(await services.db.read(lambda c: get_worker(c, moment.now, worker_id)))
 
@@ -96,7 +105,14 @@ async def ask_all(services: Given, principal: Caller, data: JSONBody[AskAll]) ->
     moment = services.moment()
     return AskedAll(
         await services.db.write(
-            lambda c: workers.ask_all(c, moment, data.workers, data.wish, force=data.force, actor=principal.id)
+            partial(
+                workers.ask_all,
+                moment=moment,
+                worker_ids=data.workers,
+                asked=data.wish,
+                force=data.force,
+                actor=principal.id,
+            )
         )
     )
 
@@ -127,32 +143,25 @@ async def change_worker(services: Given, principal: Caller, key: FromPath[str], 
     price = data.price_per_hour
     if data.label is None and data.wish is None and price is msgspec.UNSET:
         raise Refused(400, "nothing to change", "send `label`, `wish` or `pricePerHour`")
-
-    def unit(c: Connection) -> WorkerView:
-        worker_id = the_only(find_workers(c, moment.now, key), key).id
-        if data.label is not None:
-            workers.rename(c, moment, worker_id, data.label, principal.id)
-        if data.wish is not None:
-            workers.set_wish(c, moment, worker_id, data.wish, principal.id)
-        if price is not msgspec.UNSET:
-            workers.set_price(c, moment, worker_id, price, principal.id)
-        return get_worker(c, moment.now, worker_id)
-
-    return worker_json(await services.db.write(unit))
+    worker_id = (await _named(services, key)).id
+    changes = [partial(workers.rename, label=data.label)] if data.label is not None else []
+    changes += [partial(workers.set_wish, wish=data.wish)] if data.wish is not None else []
+    changes += [partial(workers.set_price, price=price)] if price is not msgspec.UNSET else []
+    await services.db.write(
+        partial(workers.change, moment=moment, worker_id=worker_id, actor=principal.id, changes=changes)
+    )
+    return worker_json(await services.db.read(lambda c: get_worker(c, moment.now, worker_id)))
 
 
 @post("/api/workers/{key:str}/take-back", status_code=200, tags=["Workers"])
 async def take_back(services: Given, principal: Caller, key: FromPath[str], data: JSONBody[TakeBack]) -> WorkerJson:
     """Give a worker that was set aside for a study work of it again; its earlier failures count no more."""
     moment = services.moment()
-
-    def unit(c: Connection) -> WorkerView:
-        worker = the_only(find_workers(c, moment.now, key), key)
-        if not retries.lift(c, moment, data.study_id, worker.id, principal.id):
-            raise Refused(409, "this worker is not set aside", f"{worker.name} gets work of that study")
-        return get_worker(c, moment.now, worker.id)
-
-    return worker_json(await services.db.write(unit))
+    worker = await _named(services, key)
+    lift = partial(retries.lift, moment=moment, study_id=data.study_id, worker_id=worker.id, actor=principal.id)
+    if not await services.db.write(lift):
+        raise Refused(409, "this worker is not set aside", f"{worker.name} gets work of that study")
+    return worker_json(await services.db.read(lambda c: get_worker(c, moment.now, worker.id)))
 
 
 @delete("/api/workers/{key:str}", status_code=200, tags=["Workers"])
@@ -160,14 +169,11 @@ async def remove_worker(
     services: Given, principal: Caller, key: FromPath[str], force: FromQuery[bool] = False
 ) -> Success:
     """Take a worker off the list; its finished work stays. With a live run only with `force`: that run is then lost."""
-    moment = services.moment()
-
-    def unit(c: Connection) -> str:
-        worker = the_only(find_workers(c, moment.now, key), key)
-        workers.remove(c, moment, worker.id, force=force, actor=principal.id)
-        return worker.name
-
-    return Success(success=True, message=f"{await services.db.write(unit)} was removed; its finished work stays")
+    moment, worker = services.moment(), await _named(services, key)
+    await services.db.write(
+        partial(workers.remove, moment=moment, worker_id=worker.id, force=force, actor=principal.id)
+    )
+    return Success(success=True, message=f"{worker.name} was removed; its finished work stays")
 
 
 def gui_state(connection: Connection, load: Load, worker: WorkerView) -> GuiStateJson | None:
@@ -175,6 +181,11 @@ def gui_state(connection: Connection, load: Load, worker: WorkerView) -> GuiStat
     if worker.run is None:
         return None
     return gui_state_json(worker, worker.run, newest_lines(connection, worker.run.id, load, NEWEST_LINES))
+
+
+async def _named(services: Services, key: str) -> WorkerView:
+    now = services.clock()
+    return the_only(await services.db.read(lambda c: find_workers(c, now, key)), key)
 
 
 def the_only(found: list[WorkerView], key: str) -> WorkerView:

@@ -77,8 +77,8 @@ class Retention:
         """Delete old events, and messages of runs that ended long ago. Returns how many."""
         settings, gone = self._kept, 0
         if (kept := span(settings.keep_events_d)) is not None:
-            unit = partial(records.delete_events, kept=kept)
-            gone += await self._until_done(lambda c: unit(c, self._services.moment()))
+            moment = self._services.moment()
+            gone += await self._until_done(partial(records.delete_events, moment=moment, kept=kept))
         if (kept := span(settings.keep_messages_d)) is not None:
             moment = self._services.moment()
             for run_id in await self._services.db.read(partial(records.runs_with_messages, moment=moment, kept=kept)):

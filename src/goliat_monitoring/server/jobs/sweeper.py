@@ -11,6 +11,7 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import stalls, sweep
 from goliat_monitoring.store.health import prove
 from goliat_monitoring.store.log import window
+from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
@@ -54,8 +55,10 @@ class Sweeper:
             try:
                 if self._services.db.trouble is not None:
                     await self._services.db.write(partial(prove, now=self._services.clock()))
-                await self._release()
-                await self._services.db.write(partial(sweep.sweep, moment=self._services.moment()))
+                moment = self._services.moment()
+                await self._release(moment)
+                # At the same moment: what came due since then would be numbered in one go, while senders wait.
+                await self._services.db.write(partial(sweep.sweep, moment=moment))
                 if time.monotonic() - looked >= LOOK_AFTER_S:
                     looked = time.monotonic()
                     await self._services.db.write(partial(stalls.look_after, moment=self._services.moment()))
@@ -64,9 +67,9 @@ class Sweeper:
             except Exception as problem:
                 log.error("sweep failed", exc_info=problem)
 
-    async def _release(self) -> None:
+    async def _release(self, moment: Moment) -> None:
         """Number what has waited long enough, some at a time: what senders wait for goes in between."""
-        db, moment = self._services.db, self._services.moment()
+        db = self._services.db
         for run_ids in await db.read(partial(window.due_runs, moment=moment)):
             while await db.write(partial(window.release, moment=moment, run_ids=run_ids)):
                 pass

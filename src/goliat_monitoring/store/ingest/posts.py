@@ -1,0 +1,68 @@
+"""Messages as they arrived, undecoded: read where they are applied, so that whoever took them in is free at once."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection
+
+from goliat_monitoring.store.ingest.bare import gui_message
+from goliat_monitoring.store.ingest.batches import agent_batch
+from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
+from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.wire.agent import Batch
+from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.decode import decode
+from goliat_monitoring.wire.errors import Refused
+
+_gui_updates = msgspec.json.Decoder(GuiUpdate)
+_batches = msgspec.json.Decoder(Batch)
+
+
+class GuiPost(NamedTuple):
+    """A GUI update. `moment`: when it was received; `ip`: of its sender."""
+
+    body: bytes
+    moment: Moment
+    ip: str
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.body)
+
+
+class BatchPost(NamedTuple):
+    """An agent's batch for a run, with the secret that it sent along."""
+
+    body: bytes
+    moment: Moment
+    worker_id: str
+    run_id: str
+    fence: str | None
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.body)
+
+
+Post = GuiPost | BatchPost
+
+
+def hear_posts(connection: Connection, group: Sequence[Post]) -> list[Answer]:
+    """Read and apply `group` in order; an answer each. For `Database.write_together`."""
+    read = [_read(post) for post in group]
+    heard = [message for message in read if not isinstance(message, Exception)]
+    answers: Iterator[Answer] = iter(hear(connection, heard) if heard else ())
+    return [message if isinstance(message, Exception) else next(answers) for message in read]
+
+
+def _read(post: Post) -> Heard | Exception:
+    """What can be applied, or what is wrong with it."""
+    try:
+        if isinstance(post, GuiPost):
+            return gui_message(decode(post.body, _gui_updates), post.moment, post.ip)
+        return agent_batch(post.moment, post.worker_id, post.run_id, post.fence, decode(post.body, _batches))
+    except (msgspec.MsgspecError, RecursionError, Refused) as problem:
+        return problem
