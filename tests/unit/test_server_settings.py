@@ -20,7 +20,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
     assert set(documented) == {PREFIX + option.name.upper() for option in fields(Settings)}
     for option in fields(Settings):
         told = documented[PREFIX + option.name.upper()].strip("`")
-        if isinstance(option.default, (int, float)):
+        if isinstance(option.default, bool):
+            assert told == str(option.default).lower(), option.name
+        elif isinstance(option.default, (int, float)):
             assert float(told) == option.default, option.name
         elif option.default in ("", ()):
             assert told == "none" or "data folder" in told, option.name
