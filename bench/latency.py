@@ -48,7 +48,7 @@ def p99(options: Options) -> list[Row]:
             verdict=at_most(most, RSS_BAR_MB),
             ours=f"{most:.0f} MB",
             bar=f"≤ {RSS_BAR_MB} MB",
-            note="the largest resident set of its one process; mapped pages of the database are part of it",
+            note="the largest sum of the resident sets of its two processes; pages that both share count twice",
         )
     )
     return rows
