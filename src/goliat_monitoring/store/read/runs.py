@@ -1,10 +1,11 @@
 """Runs: the summary that lists show, and all there is to know of one run except its log."""
 
+from collections.abc import Collection
 from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, Select, exists, select, text
+from sqlalchemy import Connection, Row, Select, exists, select, text, true
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import tables
@@ -175,8 +176,11 @@ def run_summary(connection: Connection, run_id: str) -> RunSummary:
     return summary_of(row)
 
 
-def newest_per_worker(connection: Connection) -> dict[str, RunSummary]:
-    """For each worker its newest live run, else its newest run. The cost does not grow with past runs."""
+def newest_per_worker(connection: Connection, of: Collection[str] | None = None) -> dict[str, RunSummary]:
+    """For each worker, or each of these, its newest live run, else its newest run. The cost does not grow with past
+    runs.
+    """
+    chosen = true() if of is None else runs.c.worker_id.in_(of)
     # An alias: the same table inside and outside would be taken for one.
     past = runs.alias("past")
     newest = (
@@ -187,12 +191,12 @@ def newest_per_worker(connection: Connection) -> dict[str, RunSummary]:
         .correlate(workers)
         .scalar_subquery()
     )
-    live = summary_query().where(LIVE).order_by(runs.c.claimed_at, runs.c.id)
+    live = summary_query().where(LIVE, chosen).order_by(runs.c.claimed_at, runs.c.id)
     found = {row.worker_id: row for row in connection.execute(live).all()}
     # Of workers with a live run the newest run of all is not looked at.
     other = runs.alias("other")
     busy = exists().where(other.c.worker_id == workers.c.id, text(f"other.{LIVE_STATES}")).correlate(workers)
-    over = summary_query().where(runs.c.id == newest, ~busy)
+    over = summary_query().where(runs.c.id == newest, ~busy, chosen)
     for row in connection.execute(over).all():
         found.setdefault(row.worker_id, row)
     return {worker_id: summary_of(row) for worker_id, row in found.items()}

@@ -1,9 +1,10 @@
 """The fleet: every worker with what it is, how present it is and its newest run. Never reads a log."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, or_, select
 
 from goliat_monitoring.fleet.presence import presence, worker_state
 from goliat_monitoring.fleet.prices import price_of
@@ -58,7 +59,13 @@ def list_workers(connection: Connection, now: int, *, with_removed: bool = False
     """All workers, newest seen first; `now` in UTC microseconds."""
     query = select(workers).order_by(workers.c.last_seen.desc(), workers.c.id.desc())
     rows = connection.execute(query).all()
-    newest = newest_per_worker(connection)
+    return _views(connection, now, rows, newest_per_worker(connection), with_removed)
+
+
+def _views(
+    connection: Connection, now: int, rows: Sequence[Row[Any]], newest: Mapping[str, RunSummary], with_removed: bool
+) -> list[WorkerView]:
+    """`rows`: with each worker all others of its machine id, which may make it ambiguous."""
     aside = _set_aside(connection)
     by_gpu = gpu_prices(connection)
     live_by_machine: dict[str, list[str]] = {}
@@ -78,11 +85,15 @@ def find_workers(connection: Connection, now: int, key: str) -> list[WorkerView]
     """Workers that `key` names: the one with this id, else those with this machine id, else those last heard from
     this address. Best match first: online before late before offline, then the newest run, then the newest seen.
     """
-    everyone = list_workers(connection, now, with_removed=True)
+    named = or_(workers.c.id == key, workers.c.machine_id == key, workers.c.ip == key)
+    beside = select(workers.c.machine_id).where(named, workers.c.machine_id != "")
+    rows = connection.execute(select(workers).where(or_(named, workers.c.machine_id.in_(beside)))).all()
+    newest = newest_per_worker(connection, [row.id for row in rows])
+    near = _views(connection, now, rows, newest, True)
     for match in (
-        [worker for worker in everyone if worker.id == key],
-        [worker for worker in everyone if worker.machine_id == key and worker.wish != "removed"],
-        [worker for worker in everyone if worker.ip == key and worker.wish != "removed"],
+        [worker for worker in near if worker.id == key],
+        [worker for worker in near if worker.machine_id == key and worker.wish != "removed"],
+        [worker for worker in near if worker.ip == key and worker.wish != "removed"],
     ):
         if match:
             return sorted(match, key=_nearness)
