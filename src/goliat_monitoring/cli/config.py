@@ -86,10 +86,7 @@ def remove(
     """Take a config out of the library. Studies that were made with it stay as they are."""
     with client(server, token) as api:
         gone = api.delete(f"/api/configs/{quote(_checked(name))}")
-    if as_json:
-        show.as_json(gone)
-    else:
-        show.console.print(f"{show.safe(gone['name'])} is out of the library.", markup=False)
+    show.done(gone, f"{gone['name']} is out of the library.", as_json)
 
 
 def _checked(name: str) -> str:

@@ -50,7 +50,7 @@ def cancel(
     with client(server, token) as api:
         part = _assignment(api, study, index)
         answer = api.post(f"/api/assignments/{quote(part['id'])}/cancel")
-    _tell(answer, f"Assignment {index} of {study} is cancelled, or will be when its machine has ended it.", as_json)
+    show.done(answer, f"Assignment {index} of {study} is cancelled, or will be when its machine has ended it.", as_json)
 
 
 @app.command()
@@ -68,7 +68,7 @@ def retry(
     with client(server, token) as api:
         part = _assignment(api, study, index)
         answer = api.post(f"/api/assignments/{quote(part['id'])}/retry")
-    _tell(answer, f"Assignment {index} of {study} waits again.", as_json)
+    show.done(answer, f"Assignment {index} of {study} waits again.", as_json)
 
 
 @app.command()
@@ -82,7 +82,7 @@ def priority(
     """Change its priority, also while it runs."""
     with client(server, token) as api:
         answer = api.patch(f"/api/super-studies/{quote(find(api, study)['id'])}", {"priority": value})
-    _tell(answer, f"{study} has priority {value}.", as_json)
+    show.done(answer, f"{study} has priority {value}.", as_json)
 
 
 @app.command("split-again")
@@ -168,14 +168,7 @@ def _act(
 ) -> None:
     with client(server, token) as api:
         answer = api.post(f"/api/super-studies/{quote(find(api, study)['id'])}/{action}")
-    _tell(answer, says(answer), as_json)
-
-
-def _tell(answer: dict[str, Any], text: str, as_json: bool) -> None:
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(text, markup=False)
+    show.done(answer, says(answer), as_json)
 
 
 def _assignment(api: Client, study: str, index: int) -> dict[str, Any]:

@@ -94,10 +94,7 @@ def stop(
     """Press GOLIAT's Stop button on the machine of this run."""
     with client(server, token) as api:
         answer = api.post(f"/api/runs/{quote(run, safe='')}/stop")
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{run} will stop.", markup=False)
+    show.done(answer, f"{run} will stop.", as_json)
 
 
 @app.command()
@@ -107,10 +104,7 @@ def cancel(
     """End it at once, with all its processes; its assignment then waits for a person."""
     with client(server, token) as api:
         answer = api.post(f"/api/runs/{quote(run, safe='')}/cancel")
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{run} is cancelled, or will be when its machine has ended it.", markup=False)
+    show.done(answer, f"{run} is cancelled, or will be when its machine has ended it.", as_json)
 
 
 @app.command()

@@ -1,6 +1,6 @@
 """`goliat-monitoring settings`: what can be changed while the server runs."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -64,7 +64,7 @@ def currency(
 ) -> None:
     """Name the currency of all prices."""
     with client(server, token) as api:
-        _say(api.patch("/api/settings", {"currency": code}), as_json, f"Prices are in {code} now.")
+        show.done(api.patch("/api/settings", {"currency": code}), f"Prices are in {code} now.", as_json)
 
 
 @app.command("gpu-price")
@@ -79,11 +79,4 @@ def gpu_price(
     with client(server, token) as api:
         answer = api.put("/api/settings/gpu-prices", {"gpu": gpu, "pricePerHour": per_hour})
     told = "has no price now" if per_hour is None else f"costs {per_hour:g} an hour now"
-    _say(answer, as_json, f"{gpu} {told}.")
-
-
-def _say(answer: Any, as_json: bool, text: str) -> None:
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(show.safe(text), markup=False)
+    show.done(answer, f"{gpu} {told}.", as_json)

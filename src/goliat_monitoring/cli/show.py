@@ -53,6 +53,14 @@ def as_json(value: object) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def done(answer: object, text: str, json_wanted: bool) -> None:
+    """What a command did: the server's answer for scripts, else a sentence for people."""
+    if json_wanted:
+        as_json(answer)
+    else:
+        console.print(safe(text), markup=False)
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """A table, or a sentence where there is nothing to show."""
     grid = Table(box=None, pad_edge=False, header_style="bold")

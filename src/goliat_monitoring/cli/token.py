@@ -82,7 +82,4 @@ def revoke(
     """Make a token, or an agent's credential, worthless."""
     with client(server, token) as api:
         answer = api.delete(f"/api/tokens/{quote(identity, safe='')}")
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{show.safe(identity)} is revoked.", markup=False)
+    show.done(answer, f"{identity} is revoked.", as_json)

@@ -51,10 +51,7 @@ def rename(
     """Give a worker another name."""
     with client(server, token) as api:
         answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"label": label})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{worker} is now {label}.", markup=False)
+    show.done(answer, f"{worker} is now {label}.", as_json)
 
 
 @app.command()
@@ -68,11 +65,8 @@ def price(
     """Say what an hour of a worker costs; studies then tell what they cost."""
     with client(server, token) as api:
         answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"pricePerHour": per_hour})
-    if as_json:
-        show.as_json(answer)
-    else:
-        told = "has no price now" if per_hour is None else f"costs {per_hour:g} euro an hour now"
-        show.console.print(f"{worker} {told}.", markup=False)
+    told = "has no price now" if per_hour is None else f"costs {per_hour:g} euro an hour now"
+    show.done(answer, f"{worker} {told}.", as_json)
 
 
 @app.command()
@@ -118,16 +112,10 @@ def take_back(
     """Give a worker that was set aside for a study work of it again."""
     with client(server, token) as api:
         answer = api.post(f"/api/workers/{quote(worker, safe='')}/take-back", {"studyId": find(api, study)["id"]})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{worker} gets work of {study} again.", markup=False)
+    show.done(answer, f"{worker} gets work of {study} again.", as_json)
 
 
 def _wish(server: str, token: str, worker: str, as_json: bool, wish: str, says: str) -> None:
     with client(server, token) as api:
         answer = api.patch(f"/api/workers/{quote(worker, safe='')}", {"wish": wish})
-    if as_json:
-        show.as_json(answer)
-    else:
-        show.console.print(f"{worker} {says}.", markup=False)
+    show.done(answer, f"{worker} {says}.", as_json)
