@@ -1,7 +1,6 @@
 """The sections under a run's log, on its own page and on its worker's: evidence, timings, plots, screenshots, files."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -10,7 +9,7 @@ from sqlalchemy import Connection
 from goliat_monitoring.server.files import SHOWN
 from goliat_monitoring.server.pages.evidence import cases_of, loose_of, most_telling
 from goliat_monitoring.server.pages.render import render
-from goliat_monitoring.server.pages.show import Page, Part
+from goliat_monitoring.server.pages.show import Part, section
 from goliat_monitoring.store.read.phase_times import PhaseTime, phase_times
 from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary, simulations_of
 from goliat_monitoring.store.read.screenshots import screenshots_of
@@ -148,13 +147,5 @@ LOADERS = {
 
 
 def run_part(run_id: str, kind: str) -> Part:
-    """The section `kind`, one of LOADERS."""
-    name, loader = LOADERS[kind]
-    page = Page(
-        nav="",
-        fragment=f"/fragments/runs/{run_id}/{kind}",
-        template=f"run_{kind}.html",
-        topics=(f"run:{run_id}",),
-        load=partial(loader, run_id),
-    )
-    return Part(kind, name, page, render("picture_viewer.html") if kind == "screenshots" else "")
+    """The section `kind`. Raises `Refused` 404."""
+    return section("run", run_id, kind, LOADERS, render("picture_viewer.html") if kind == "screenshots" else "")

@@ -14,7 +14,7 @@ from goliat_monitoring.server.pages.flags import ADVICE, run_flags
 from goliat_monitoring.server.pages.numbers import span
 from goliat_monitoring.server.pages.render import moment, render
 from goliat_monitoring.server.pages.run_panel import panel
-from goliat_monitoring.server.pages.run_parts import LOADERS, run_part
+from goliat_monitoring.server.pages.run_parts import run_part
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
 from goliat_monitoring.store.read.neighbours import neighbours
@@ -24,7 +24,6 @@ from goliat_monitoring.store.read.runs import RunSummary, run_summary
 from goliat_monitoring.store.read.samples import Kind, read_samples
 from goliat_monitoring.store.read.strangers import offers_of_run
 from goliat_monitoring.wire.clock import SECOND
-from goliat_monitoring.wire.errors import Refused
 
 # Rows of the table that stands for the plots where no script runs.
 POINTS_SHOWN = 200
@@ -183,8 +182,6 @@ async def run_part_fragment(
     request: Request[Any, Any, Any], run_id: FromPath[str], kind: FromPath[str]
 ) -> Response[str]:
     """One of its sections."""
-    if kind not in LOADERS:
-        raise Refused(404, "no such section", f"{kind!r} is none of {', '.join(LOADERS)}")
     return await fragment(request, run_part(run_id, kind).page)
 
 

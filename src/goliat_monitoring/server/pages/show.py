@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -66,6 +67,25 @@ class Part:
     name: str
     page: Page
     above: str = ""
+
+
+# By the end of its address: what a section is called, and what reads it for the id of its subject.
+Sections = Mapping[str, tuple[str, Callable[[str, Connection, int], Mapping[str, Any]]]]
+
+
+def section(subject: str, key: str, kind: str, among: Sections, above: str = "") -> Part:
+    """The section `kind` about one `subject`, a run or a worker with the id `key`. Raises `Refused` 404."""
+    if kind not in among:
+        raise Refused(404, "no such section", f"{kind!r} is none of {', '.join(among)}")
+    name, loader = among[kind]
+    page = Page(
+        nav="",
+        fragment=f"/fragments/{subject}s/{key}/{kind}",
+        template=f"{subject}_{kind}.html",
+        topics=(f"{subject}:{key}",),
+        load=partial(loader, key),
+    )
+    return Part(kind, name, page, above)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.run_panel import panel
 from goliat_monitoring.server.pages.run_parts import run_part
 from goliat_monitoring.server.pages.runs import CHART_STYLES
-from goliat_monitoring.server.pages.show import Page, Part, fragment, whole
+from goliat_monitoring.server.pages.show import Page, fragment, section, whole
 from goliat_monitoring.server.pages.words import Sign, run_sign
 from goliat_monitoring.server.pages.workers import shown
 from goliat_monitoring.store.read.overview import assignment_state
@@ -25,7 +25,6 @@ from goliat_monitoring.store.read.runs import list_runs
 from goliat_monitoring.store.read.sessions import list_sessions
 from goliat_monitoring.store.read.workers import WorkerView, get_worker
 from goliat_monitoring.wire.clock import SECOND
-from goliat_monitoring.wire.errors import Refused
 
 RUNS_SHOWN = 50
 SESSIONS_SHOWN = 50
@@ -113,19 +112,6 @@ LOADERS = {
 }
 
 
-def worker_part(worker_id: str, kind: str) -> Part:
-    """The section `kind`, one of LOADERS."""
-    name, loader = LOADERS[kind]
-    page = Page(
-        nav="",
-        fragment=f"/fragments/workers/{worker_id}/{kind}",
-        template=f"worker_{kind}.html",
-        topics=(f"worker:{worker_id}",),
-        load=partial(loader, worker_id),
-    )
-    return Part(kind, name, page)
-
-
 def one_page(worker_id: str, future: Outlook, run_id: str | None = None) -> Page:
     """One worker. `run_id`: the run whose log and plots stand on the page."""
     scripts = ("run.js",)
@@ -149,7 +135,7 @@ async def worker(request: Request[Any, Any, Any], worker_id: FromPath[str]) -> R
     view: WorkerView = await services.db.read(lambda c: get_worker(c, now, worker_id))
     # Whatever name was asked for, events go by the id.
     tabs = [(kind, name) for kind, (name, _) in LOADERS.items()]
-    parts = [worker_part(view.id, kind) for kind in LOADERS]
+    parts = [section("worker", view.id, kind, LOADERS) for kind in LOADERS]
     if view.run is None:
         return await whole(request, one_page(view.id, future), _tabs(tabs), *parts)
     run = view.run
@@ -181,6 +167,4 @@ async def worker_part_fragment(
     request: Request[Any, Any, Any], worker_id: FromPath[str], kind: FromPath[str]
 ) -> Response[str]:
     """One of its sections."""
-    if kind not in LOADERS:
-        raise Refused(404, "no such section", f"{kind!r} is none of {', '.join(LOADERS)}")
-    return await fragment(request, worker_part(worker_id, kind).page)
+    return await fragment(request, section("worker", worker_id, kind, LOADERS).page)
