@@ -11,7 +11,7 @@ import httpx
 from bench.options import Options
 from bench.product import product
 from bench.rows import Row, at_most, whole
-from bench.seed import assignments, database, fill, fleet
+from bench.seed import assignments, database, fill, fleet, settle
 
 WORKERS, LOUD, SAMPLES = 1000, 50, 15
 # As many as a page of a run shows at once.
@@ -50,6 +50,7 @@ def _seed(data_dir: Path, options: Options, lines: int) -> Mapping[str, str]:
         seats = fleet(db, workers)
         for number, seat in enumerate(seats[:LOUD]):
             fill(db, seat.run_id, number, lines)
+        settle(db)
         study = db.read_now(lambda c: c.exec_driver_sql("SELECT id FROM super_studies").scalars().first())
     first = seats[0]
     return {

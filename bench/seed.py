@@ -17,6 +17,7 @@ from goliat_monitoring.store.database import Database, sqlite_url
 from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.ingest.hear import hear
+from goliat_monitoring.store.log import seal
 from goliat_monitoring.store.log.append import append
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
@@ -137,6 +138,17 @@ def _idle(connection: Connection, made: Sequence[tuple[str, str, str]]) -> None:
         {"id": new_id(), "secret_hash": secret_hash(secret), "kind": "agent", "worker_id": worker, "created_at": at}
         for worker, _, secret in made
     ])  # fmt: skip
+
+
+def settle(db: Database) -> None:
+    """Seal what a server would seal in its first minutes, so that it has nothing to do but what is measured."""
+    sealed = True
+    while sealed:
+        sealed = False
+        for one in db.read_now(partial(seal.candidates, moment=now())):
+            while parcel := db.read_now(partial(seal.prepare, moment=now(), candidate=one)):
+                db.submit(partial(seal.put, parcel=parcel)).result()
+                sealed = True
 
 
 def _append(connection: Connection, run_id: str, some: Sequence[Line]) -> None:

@@ -147,6 +147,15 @@ class Screen:
             self.complaints.append(text)
 
 
+def mark(page: Page) -> None:
+    """Leave a mark that a reload would wipe out."""
+    page.evaluate("window.mark = 1")
+
+
+def unreloaded(page: Page) -> bool:
+    return bool(page.evaluate("window.mark === 1"))
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A fresh server."""

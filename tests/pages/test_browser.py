@@ -8,10 +8,10 @@ import time
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import Screen, Server, mark, unreloaded
 
 HOSTILE = "<script>alert(1)</script>"
 REVERSED = "report\u202egpj.exe"
@@ -37,15 +37,6 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene() -> Scene:
     return Scene()
-
-
-def mark(page: Page) -> None:
-    """Leave a mark that a reload would wipe out."""
-    page.evaluate("window.mark = 1")
-
-
-def unreloaded(page: Page) -> bool:
-    return bool(page.evaluate("window.mark === 1"))
 
 
 def test_01_an_empty_server_says_what_to_do_and_turns_by_itself(screen: Screen, server: Server) -> None:

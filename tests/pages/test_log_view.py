@@ -20,7 +20,6 @@ BULK = 60_000
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(1)>report\u202egpj.exe \x00 \ufeff end"
 BOMB = "".join(f"\x1b[3{i % 8};4{i % 5}m#" for i in range(50_000))
 COLOURS = "\x1b[31mred\x1b[0m \x1b[38;5;226myellow\x1b[0m \x1b[38;2;1;2;3mblack\x1b[0m \x1b[1;44mbold\x1b[0m plain"
-ERROR_LINES = (30_000, 50_000)
 SPECIAL: dict[int, tuple[str, str]] = {
     1_000: ("warning", "Disk is slow, 40 MB/s"),
     30_000: ("error", "material 'Skin' is missing"),

@@ -6,9 +6,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import Screen, Server, mark, unreloaded
 from tests.pages.machines import Machine, fall_silent
-from tests.pages.test_browser import mark, unreloaded
 
 expect.set_options(timeout=8000)
 NAMES = ("alpha", "bravo", "charlie", "delta", "<b>echo</b>")

@@ -113,7 +113,7 @@ def test_pages_filters_and_orders_of_assignments(house: House) -> None:
     assert page(house, study, Wanted(), limit=2, offset=2) == [2, 3]
     assert page(house, study, Wanted(), sort="progress")[0] == 1
     assert set(page(house, study, Wanted(), sort="tries")[:2]) == {0, 1}
-    (part,) = house.database.read_now(lambda c: parts.parts_of(c, study, [job.assignment_id]))
+    (part,) = house.database.read_now(lambda c: parts.parts_of(c, [job.assignment_id]))
     assert (part.proven, part.expected, part.label) == (1, 2, "thelonious · 700 MHz · 2 placements")
     assert (part.state, part.run.worker_name if part.run else "") == ("RUNNING", "gpu-2")
     house.pass_time(700)

@@ -21,8 +21,6 @@ LEASE = 10 * MINUTE
 FIRST_SIGN = 20 * MINUTE
 # After its lease ended, an assignment waits this long for its worker to come back before it is offered to another.
 OFFER_AFTER_LEASE = 20 * MINUTE
-# Nothing expires this long after a server start or a clock jump: every worker has had time to be heard.
-GRACE = 5 * MINUTE
 # A tick that comes this much later (or earlier) than planned means a jump or a sleep, not load.
 CLOCK_JUMP = 30 * SECOND
 
@@ -32,8 +30,6 @@ STALLED = 30 * MINUTE
 JUDGE_DELAY = 30 * SECOND
 # Longest disorder of bare log lines that is put right: the client's request timeout and a little more.
 REORDER_WINDOW = 15 * SECOND
-# A GOLIAT window still open so long after its study ended is closed, then killed.
-WINDOW_CLOSE = 2 * MINUTE
 # A message not later than an ended run's closing time plus this, on its sender's clock, belongs to that run.
 LATE_AFTER_CLOSE = 60 * SECOND
 

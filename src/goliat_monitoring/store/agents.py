@@ -86,11 +86,7 @@ def open_session(
 ) -> wire.SessionOpened:
     """One life of an agent begins. Refused with 409 while another machine lives under the same identity."""
     _refuse_clone(connection, moment, worker_id, asked.fingerprint)
-    connection.execute(
-        update(sessions)
-        .where(sessions.c.worker_id == worker_id, sessions.c.ended_at.is_(None))
-        .values(ended_at=moment.now)
-    )
+    workers.end_sessions(connection, moment, worker_id)
     session_id = new_id()
     connection.execute(
         insert(sessions).values(

@@ -12,6 +12,7 @@ from goliat_monitoring.fleet.timing import FIRST_SIGN
 from goliat_monitoring.store import assignments, portions, runs, tables, verdicts, workers
 from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.read.runs import worker_name
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_secret
 
@@ -49,7 +50,7 @@ def grant(
         owner = workers.get(connection, newest.worker_id)
         holder = Holder(
             worker_id=newest.worker_id,
-            worker_name=owner.label or owner.hostname or owner.machine_id or owner.id,
+            worker_name=worker_name(owner.label, owner.hostname, owner.machine_id, owner.id),
             run_id=newest.id,
             state=RunState(newest.state),
             spoke=newest.first_sign_at is not None,

@@ -151,19 +151,25 @@ def remove(connection: Connection, moment: Moment, worker_id: str, *, force: boo
             runs.give_up(connection, moment, live.id, "its worker was deleted", actor)
             live = runs.newest_live(connection, [worker_id])
     connection.execute(update(workers).where(workers.c.id == worker_id).values(wish="removed"))
-    credentials, sessions = tables.credentials, tables.sessions
+    credentials = tables.credentials
     connection.execute(
         update(credentials)
         .where(credentials.c.worker_id == worker_id, credentials.c.revoked_at.is_(None))
         .values(revoked_at=moment.now)
     )
+    end_sessions(connection, moment, worker_id)
+    record(connection, moment.now, "worker_removed", actor=actor, worker_id=worker_id, force=force)
+    touch(connection, "fleet", f"worker:{worker_id}")
+
+
+def end_sessions(connection: Connection, moment: Moment, worker_id: str) -> None:
+    """No life of its agent goes on."""
+    sessions = tables.sessions
     connection.execute(
         update(sessions)
         .where(sessions.c.worker_id == worker_id, sessions.c.ended_at.is_(None))
         .values(ended_at=moment.now)
     )
-    record(connection, moment.now, "worker_removed", actor=actor, worker_id=worker_id, force=force)
-    touch(connection, "fleet", f"worker:{worker_id}")
 
 
 def ask_all(

@@ -5,7 +5,7 @@ from goliat_monitoring.server.pages.paging import Pager, number
 from goliat_monitoring.server.pages.ranges import finish, left, rounded
 from goliat_monitoring.server.pages.render import timed
 from goliat_monitoring.server.pages.study_tabs import assignments, config, gantt
-from goliat_monitoring.server.pages.study_tabs.completeness import matrix
+from goliat_monitoring.server.pages.study_tabs.matrix import matrix
 from goliat_monitoring.store.read.completeness import Cell
 from goliat_monitoring.wire.clock import SECOND
 

@@ -10,8 +10,6 @@ from goliat_monitoring.server.pages import manual
 from goliat_monitoring.server.pages.show import HEADERS, still
 from goliat_monitoring.wire.errors import Refused
 
-FIRST = "quickstart"
-
 
 @get("/help")
 async def help_start(request: Request[Any, Any, Any]) -> Response[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from goliat_monitoring.fleet.outlook import Outlook
-from goliat_monitoring.server.pages.flags import ADVICE, presence_sign, worker_flags
+from goliat_monitoring.server.pages.flags import ADVICE
 from goliat_monitoring.server.pages.numbers import plural, span
 from goliat_monitoring.server.pages.words import Sign, sign
 from goliat_monitoring.server.pages.workers import WorkerRow
@@ -39,12 +39,11 @@ def needs_of(
     aside: Iterable[read.SetAside],
     stopped: Iterable[read.Stopped],
     unfit: Iterable[StudySummary],
-    now: int,
 ) -> list[Need]:
     """All of it, newest first; what has no time comes last. `unfit`: studies of which no worker may have what waits."""
     by_id = {worker.view.id: worker for worker in workers}
     found = [_failed(it) for it in failures]
-    found += [need for worker in workers for need in _of_worker(worker, now)]
+    found += [need for worker in workers for need in _of_worker(worker)]
     found += [_set_aside(it, by_id) for it in aside if it.worker_id in by_id]
     found += [_stopped(it) for it in stopped]
     found += [_unfit(it) for it in unfit]
@@ -76,15 +75,15 @@ def _failed(it: read.Failure) -> Need:
     )
 
 
-def _of_worker(worker: WorkerRow, now: int) -> list[Need]:
+def _of_worker(worker: WorkerRow) -> list[Need]:
     view, run = worker.view, worker.run
     here = f"/workers/{view.id}"
     found = []
     if worker.lost and run is not None:
-        look = presence_sign(view, now)
+        look = worker.presence_sign
         why = "Not heard while holding a run. If the machine is gone, its work goes to another by itself."
         found.append(Need(f"{view.id}-lost", look, view.name, why, here, view.last_seen, f"/runs/{run.id}", "run"))
-    for flag in worker_flags(view, now):
+    for flag in worker.flags:
         # Of each study of which it gets no more there is a row of its own.
         if flag == "set_aside":
             continue

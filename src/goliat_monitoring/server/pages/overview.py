@@ -54,7 +54,6 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         read.set_asides(connection),
         read.stopped_studies(connection),
         unfit,
-        now,
     )
     # Who never spoke and who spoke instead are one matter, and one click ends it.
     pairs = offers(connection, now)

@@ -13,7 +13,6 @@ from goliat_monitoring.server.jobs.watch import free_bytes
 from goliat_monitoring.server.pages.show import VERSION, Page, fragment, whole
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import Settings
-from goliat_monitoring.store.credentials import ROLES
 from goliat_monitoring.store.health import measure
 from goliat_monitoring.store.read.credentials import list_agents, list_tokens
 from goliat_monitoring.store.read.library import heads
@@ -50,7 +49,6 @@ def load(services: Services, free: int, connection: Connection, now: int) -> Map
         "title": "Settings",
         "admin_token": bool(settings.admin_token),
         "here_only": settings.open_to_this_machine,
-        "roles": ROLES,
         "tokens": list_tokens(connection, now),
         "agents": agents,
         "agents_total": agents_total,

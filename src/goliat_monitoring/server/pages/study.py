@@ -17,10 +17,10 @@ from goliat_monitoring.server.pages.studies import eta_words
 from goliat_monitoring.server.pages.study_tabs import (
     assignments,
     burn_up,
-    completeness,
     config,
     events,
     gantt,
+    matrix,
     results,
 )  # fmt: skip
 from goliat_monitoring.server.pages.study_tabs.tab import Query, Tab, page_of
@@ -28,7 +28,7 @@ from goliat_monitoring.server.pages.words import sign
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.read import study_head as read
 from goliat_monitoring.store.read.completeness import proven_of
-from goliat_monitoring.store.read.overview import delivered
+from goliat_monitoring.store.read.overview import has_files
 from goliat_monitoring.store.read.parts import TROUBLES, demands_of
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.strangers import offers
@@ -39,7 +39,7 @@ from goliat_monitoring.wire.errors import Refused
 TABS: dict[str, Tab] = {
     it.key: it
     for it in (
-        assignments.TAB, gantt.TAB, completeness.TAB, burn_up.TAB, results.TAB, config.TAB, events.TAB,
+        assignments.TAB, gantt.TAB, matrix.TAB, burn_up.TAB, results.TAB, config.TAB, events.TAB,
     )
 }  # fmt: skip
 FAILURES_SHOWN = 5
@@ -76,7 +76,7 @@ def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connectio
         "aside": read.set_aside_workers(connection, study_id),
         "offers": [it for it in offers(connection, now) if it.silent.study_id == study_id],
         "demands": demands_of(connection, study_id),
-        "results": delivered(connection, study_id)[0] > 0,
+        "results": has_files(connection, study_id),
         "missing": failed + study.counts.get("CANCELLED", 0),
         "waiting": study.counts.get("PENDING", 0),
     }

@@ -62,5 +62,5 @@ def proven_seconds(connection: Connection, run_id: str) -> float:
 
 
 def _share(connection: Connection, run: RunSummary) -> float | None:
-    found = under_way(connection, run_id=run.id) if run.live and run.assignment_id is not None else []
+    found = under_way(connection, run_ids=[run.id]) if run.live and run.assignment_id is not None else []
     return next((assignment_progress("RUNNING", it.assignment_weight, it.proven, it.more) for it in found), None)

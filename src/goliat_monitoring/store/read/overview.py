@@ -4,9 +4,10 @@ import msgspec
 from sqlalchemy import Connection, TextClause, func, select, text
 
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.read.problems import first_errors
 from goliat_monitoring.store.read.runs import LIVE
 
-assignments, studies, runs, cases = tables.assignments, tables.super_studies, tables.runs, tables.cases
+assignments, studies, runs = tables.assignments, tables.super_studies, tables.runs
 # Spelled as the partial indexes are, or SQLite does not use them.
 PENDING, FAILED, COMPLETED = (text(f"assignments.state = '{state}'") for state in ("PENDING", "FAILED", "COMPLETED"))
 
@@ -151,31 +152,17 @@ def open_studies(connection: Connection) -> list[str]:
     return list(still.scalars())
 
 
-def first_errors(connection: Connection, run_ids: list[str]) -> dict[str, tuple[int, str]]:
-    """By run the number and the text of its first error or fatal line."""
-    problems = tables.log_problems
-    bad = problems.c.level.in_(("error", "fatal"))
-    first = (
-        select(problems.c.run_id, func.min(problems.c.first_line).label("line"))
-        .where(problems.c.run_id.in_(run_ids), bad)
-        .group_by(problems.c.run_id)
-        .subquery()
-    )
-    query = select(problems.c.run_id, problems.c.first_line, problems.c.text).join(
-        first, (first.c.run_id == problems.c.run_id) & (first.c.line == problems.c.first_line)
-    )
-    return {row[0]: (row[1], row[2]) for row in connection.execute(query.where(bad))}
-
-
-def done_cases(connection: Connection, study_id: str) -> dict[str, int]:
-    """For each assignment of a study how many of its simulations are proven."""
+def has_files(connection: Connection, study_id: str) -> bool:
+    """Whether a run of the study delivered any file."""
+    artifacts = tables.artifacts
     query = (
-        select(cases.c.assignment_id, func.count())
-        .join(assignments, assignments.c.id == cases.c.assignment_id)
-        .where(assignments.c.super_study_id == study_id, cases.c.state == "done")
-        .group_by(cases.c.assignment_id)
+        select(artifacts.c.id)
+        .join(runs, runs.c.id == artifacts.c.run_id)
+        .join(assignments, assignments.c.id == runs.c.assignment_id)
+        .where(assignments.c.super_study_id == study_id)
+        .limit(1)
     )
-    return {row[0]: row[1] for row in connection.execute(query)}
+    return connection.execute(query).first() is not None
 
 
 def delivered(connection: Connection, study_id: str) -> tuple[int, int]:

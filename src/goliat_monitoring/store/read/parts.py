@@ -65,18 +65,18 @@ def parts_page(
     query = _wanted(study_id, wanted)
     total = int(connection.execute(select(func.count()).select_from(query.subquery())).scalar_one())
     rows = connection.execute(query.order_by(*_order(sort)).limit(limit).offset(offset)).all()
-    return parts_of(connection, study_id, [row.id for row in rows]), total
+    return parts_of(connection, [row.id for row in rows]), total
 
 
 def part_by_index(connection: Connection, study_id: str, index: int) -> Part | None:
     """The assignment of that index."""
     query = select(assignments.c.id).where(assignments.c.super_study_id == study_id, assignments.c.index == index)
     found = connection.execute(query).scalar()
-    return None if found is None else parts_of(connection, study_id, [found])[0]
+    return None if found is None else parts_of(connection, [found])[0]
 
 
-def parts_of(connection: Connection, study_id: str, ids: Sequence[str]) -> list[Part]:
-    """These assignments of one study, in this order."""
+def parts_of(connection: Connection, ids: Sequence[str]) -> list[Part]:
+    """These assignments, in this order."""
     if not ids:
         return []
     found = {
@@ -96,8 +96,9 @@ def parts_of(connection: Connection, study_id: str, ids: Sequence[str]) -> list[
         )
     }
     more = {}
-    if any(run.live for run in newest.values()):
-        more = {it.run_id: it.more for it in under_way(connection, study_ids=[study_id])}
+    live = [run.id for run in newest.values() if run.live]
+    if live:
+        more = {it.run_id: it.more for it in under_way(connection, run_ids=live)}
     labels = _labels(connection, ids)
     return [_part(row, newest.get(row.last_run_id or ""), more, labels.get(row.id)) for row in rows]
 

@@ -1,5 +1,6 @@
 """Warnings and errors of a run, grouped by text. They were counted as they came, so no log is read."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -72,3 +73,19 @@ def first_error(connection: Connection, run_id: str) -> int | None:
     """The number of the first error or fatal line."""
     found: int | None = connection.execute(_FIRST_ERROR, {"run": run_id}).scalar_one()
     return found
+
+
+def first_errors(connection: Connection, run_ids: Collection[str]) -> dict[str, tuple[int, str]]:
+    """By run the number and the text of its first error or fatal line."""
+    problems = tables.log_problems
+    bad = problems.c.level.in_(("error", "fatal"))
+    first = (
+        select(problems.c.run_id, func.min(problems.c.first_line).label("line"))
+        .where(problems.c.run_id.in_(run_ids), bad)
+        .group_by(problems.c.run_id)
+        .subquery()
+    )
+    query = select(problems.c.run_id, problems.c.first_line, problems.c.text).join(
+        first, (first.c.run_id == problems.c.run_id) & (first.c.line == problems.c.first_line)
+    )
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query.where(bad))}

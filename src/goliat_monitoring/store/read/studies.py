@@ -11,7 +11,7 @@ from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.runs import RunSummary, runs, summary_of, summary_query
 from goliat_monitoring.store.read.underway import under_way
-from goliat_monitoring.store.read.workers import WorkerView, list_workers
+from goliat_monitoring.store.read.workers import WorkerView, workers_by_id
 from goliat_monitoring.wire.errors import Refused
 
 studies, assignments, cases = tables.super_studies, tables.assignments, tables.cases
@@ -282,13 +282,15 @@ def _views(
 ) -> list[AssignmentView]:
     rows = list(rows)
     newest: dict[str, RunSummary] = {}
+    more: dict[str, float] = {}
     ids = [row.last_run_id for row in rows if row.last_run_id]
     for start in range(0, len(ids), 500):
-        for found in connection.execute(summary_query().where(runs.c.id.in_(ids[start : start + 500]))):
-            newest[found.id] = summary_of(found)
-    fleet = {worker.id: worker for worker in list_workers(connection, now, with_removed=True)} if newest else {}
-    live = {run.study_id for run in newest.values() if run.live and run.study_id is not None}
-    more = {it.run_id: it.more for it in under_way(connection, study_ids=live)} if live else {}
+        some = ids[start : start + 500]
+        found = [summary_of(it) for it in connection.execute(summary_query().where(runs.c.id.in_(some)))]
+        newest.update((run.id, run) for run in found)
+        live = [run.id for run in found if run.live]
+        more.update((it.run_id, it.more) for it in (under_way(connection, run_ids=live) if live else ()))
+    fleet = workers_by_id(connection, now, {run.worker_id for run in newest.values()})
     views = []
     for row in rows:
         run = newest.get(row.last_run_id or "")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, func, select
 
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.read.problems import first_error
+from goliat_monitoring.store.read.problems import first_errors
 from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query, worker_name
 from goliat_monitoring.store.read.underway import under_way
 
@@ -81,10 +81,11 @@ def failed_parts(connection: Connection, study_id: str, limit: int) -> list[Fail
             .group_by(runs.c.assignment_id)
         )
     }
+    lines = first_errors(connection, [row.run_id for row in rows if row.run_id is not None and row.errors])
     return [
         Failed(
             row.id, row.place, row.attempts, machines.get(row.id, 0), row.reason or "", row.ask, row.run_id,
-            first_error(connection, row.run_id) if row.run_id is not None and row.errors else None, row.updated_at,
+            lines[row.run_id][0] if row.run_id in lines else None, row.updated_at,
         )
         for row in rows
     ]  # fmt: skip

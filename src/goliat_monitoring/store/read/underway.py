@@ -61,13 +61,13 @@ class UnderWay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def under_way(
-    connection: Connection, *, study_ids: Iterable[str] | None = None, run_id: str | None = None
+    connection: Connection, *, study_ids: Iterable[str] | None = None, run_ids: Iterable[str] | None = None
 ) -> list[UnderWay]:
-    """Every live run of an assignment, or of one of these studies, or this one. The cost does not grow with what they
+    """Every live run of an assignment, or of these studies, or these runs. The cost does not grow with what they
     did before."""
     where: list[ColumnElement[bool]] = []
-    if run_id is not None:
-        where.append(runs.c.id == run_id)
+    if run_ids is not None:
+        where.append(runs.c.id.in_(list(run_ids)))
     if study_ids is not None:
         where.append(assignments.c.super_study_id.in_(list(study_ids)))
     query = (

@@ -1,10 +1,10 @@
 """The fleet: every worker with what it is, how present it is and its newest run. Never reads a log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
 from goliat_monitoring.fleet.presence import presence, worker_state
 from goliat_monitoring.fleet.prices import price_of
@@ -17,6 +17,8 @@ from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.errors import Refused
 
 workers = tables.workers
+# From so many on all are read at once.
+MANY = 100
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,11 +87,7 @@ def find_workers(connection: Connection, now: int, key: str) -> list[WorkerView]
     """Workers that `key` names: the one with this id, else those with this machine id, else those last heard from
     this address. Best match first: online before late before offline, then the newest run, then the newest seen.
     """
-    named = or_(workers.c.id == key, workers.c.machine_id == key, workers.c.ip == key)
-    beside = select(workers.c.machine_id).where(named, workers.c.machine_id != "")
-    rows = connection.execute(select(workers).where(or_(named, workers.c.machine_id.in_(beside)))).all()
-    newest = newest_per_worker(connection, [row.id for row in rows])
-    near = _views(connection, now, rows, newest, True)
+    near = _near(connection, now, or_(workers.c.id == key, workers.c.machine_id == key, workers.c.ip == key))
     for match in (
         [worker for worker in near if worker.id == key],
         [worker for worker in near if worker.machine_id == key and worker.wish != "removed"],
@@ -98,6 +96,23 @@ def find_workers(connection: Connection, now: int, key: str) -> list[WorkerView]
         if match:
             return sorted(match, key=_nearness)
     return []
+
+
+def workers_by_id(connection: Connection, now: int, ids: Collection[str]) -> dict[str, WorkerView]:
+    """Those of these workers that are known, removed ones included."""
+    if not ids:
+        return {}
+    if len(ids) > MANY:
+        return {worker.id: worker for worker in list_workers(connection, now, with_removed=True)}
+    return {worker.id: worker for worker in _near(connection, now, workers.c.id.in_(ids)) if worker.id in ids}
+
+
+def _near(connection: Connection, now: int, named: ColumnElement[bool]) -> list[WorkerView]:
+    """The workers that are `named`, and all others of their machine ids."""
+    beside = select(workers.c.machine_id).where(named, workers.c.machine_id != "")
+    rows = connection.execute(select(workers).where(or_(named, workers.c.machine_id.in_(beside)))).all()
+    newest = newest_per_worker(connection, [row.id for row in rows])
+    return _views(connection, now, rows, newest, True)
 
 
 def get_worker(connection: Connection, now: int, key: str) -> WorkerView:

@@ -24,7 +24,6 @@ from goliat_monitoring.wire.errors import Refused
 
 SHOWN = 100
 ATTEMPTS_SHOWN = 50
-WORKERS_SHOWN = 40
 CHANGES_SHOWN = 60
 LONGEST_NAME = 200
 

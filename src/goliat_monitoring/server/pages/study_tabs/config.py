@@ -87,7 +87,6 @@ def load(study_id: str, page: int, connection: Connection, now: int) -> Mapping[
         "title": "",
         "study": study.summary,
         "sha256": study.base_sha256,
-        "split": study.split,
         "nodes": tree(study.base_config, budget),
         "cut": budget.left < 0,
         "text": text if len(text) <= MOST_TEXT else "",
