@@ -192,6 +192,8 @@ def test_keys_walk_choose_and_go(screen: Screen, server: Server, machines: dict[
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text(names_sorted(server)[0])
+    # Keys are heard once the scripts of the new page run.
+    expect(page.locator("#connection")).to_have_text("Live")
     page.keyboard.press("g")
     page.keyboard.press("o")
     expect(page.locator("nav [aria-current]")).to_have_text("Overview")

@@ -105,8 +105,12 @@ export class Search {
     const { turn, before, first } = this;
     const found = await this.ask({ ...this.query, before: n }, "/search/back");
     if (turn !== this.turn) return;
-    const known = first === n && before !== undefined ? before - found.numbers.length : undefined;
-    this.keep(found.numbers, found.before ?? 1, n - 1, found.before === null ? 0 : known);
+    let known = found.before === null ? 0 : first === n && before !== undefined ? before - found.numbers.length : undefined;
+    if (known === undefined && this.quick) {
+      known = (await this.ask({ ...this.query, after: found.before - 1, limit: 0 }, "/search")).skipped;
+      if (turn !== this.turn) return;
+    }
+    this.keep(found.numbers, found.before ?? 1, n - 1, known);
   }
 
   // "3 of 17" for line `n`, as far as it is known.
