@@ -71,6 +71,16 @@ def test_finished_and_exit_code_0_prove_nothing(house: House) -> None:
     assert {case.case_key: case.state for case in house.rows(tables.cases)} == {KEYS[0]: "done", KEYS[1]: "pending"}
 
 
+def test_lists_show_the_last_line_of_batches_that_follow_each_other_within_a_moment(house: House) -> None:
+    house.study()
+    agent = Agent(house, "win-1")
+    job = claim(house, agent)
+    for offset, text in enumerate(("one", "two", "three")):
+        agent.send(job, offset, line(text, at=offset))
+        house.now += SECOND // 100
+        assert house.row(tables.runs, job.run_id).last_line == text
+
+
 def test_a_repeated_batch_changes_nothing_and_a_gap_is_refused(house: House) -> None:
     house.study()
     agent = Agent(house, "win-1")

@@ -57,3 +57,4 @@ def test_a_gap_breaks_the_line_and_one_point_alone_is_seen() -> None:
     assert line.words == "40 % now, 45 % on average of 4 min"
     assert spark([None] * 60).lines == []
     assert spark([100.0, 100.0, None, None]).words.startswith("not known now")
+    assert spark([100.0, 90.0, None]).words.startswith("90 % now"), "a minute that has just begun says nothing yet"

@@ -6,6 +6,8 @@ from typing import NamedTuple
 HEIGHT = 20
 # So many values become one point: a list shows many lines.
 TOGETHER = 2
+# A minute that has just begun holds no value yet: what the minute before it said is still the present.
+PRESENT = 2
 
 
 class Spark(NamedTuple):
@@ -33,7 +35,8 @@ def spark(values: Sequence[float | None]) -> Spark:
             lines.append([])
         else:
             lines[-1].append(f"{place},{HEIGHT - 1 - value * (HEIGHT - 2) / 100:.0f}")
-    now = f"{known[-1]:.0f} % now" if values[-1] is not None else "not known now"
+    present = any(value is not None for value in values[-PRESENT:])
+    now = f"{known[-1]:.0f} % now" if present else "not known now"
     words = f"{now}, {sum(known) / len(known):.0f} % on average of {len(known)} min"
     return Spark([" ".join(_wide(line)) for line in lines if line], width, HEIGHT, words)
 

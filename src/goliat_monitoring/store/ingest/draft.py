@@ -72,15 +72,18 @@ class RunDraft:
             self._take("solver_sender_at", at, solver_percent=found.percent, mcells_per_s=found.mcells_per_s)
         self.times.extend(reading.times)
         if reading.newest is not None:
-            self._last_line(*reading.newest, now)
+            self._last_line(*reading.newest, now, numbered_later=hold)
         self.alive = True
         (self.held if hold else self.lines).append((now, reading))
 
-    def _last_line(self, time: int, text: str, now: int) -> None:
-        """The newest line, for lists. Of a sender that writes many a second, not each: numbering sets it again."""
+    def _last_line(self, time: int, text: str, now: int, *, numbered_later: bool) -> None:
+        """The newest line, for lists. Of one that waits for its number, not at each message: numbering sets it again.
+
+        A line that is numbered at once changes its run's row anyway, and nothing would set it later.
+        """
         since = self.get("last_line_sender_at")
         written = self.run.last_life_at
-        if since is None or written is None or now - written >= COARSE or self.values:
+        if not numbered_later or since is None or written is None or now - written >= COARSE or self.values:
             self._newest("last_line_sender_at", time, last_line=text[:500])
 
     def hear_message(self, message: dict[str, Any], sent_at: int, now: int, *, proves: bool) -> None:
