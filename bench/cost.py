@@ -25,23 +25,19 @@ from bench.lines import TEXTS
 from bench.postgres import databases
 from goliat_monitoring.store.database import sqlite_url
 from goliat_monitoring.store.engine import make_engine
-from goliat_monitoring.store.ingest.bare import gui_message
-from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import Heard, hear
+from goliat_monitoring.store.ingest.posts import BatchPost, GuiPost, read
 from goliat_monitoring.store.log.window import due_runs, release
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.wire.agent import Batch
 from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import SECOND
-from goliat_monitoring.wire.decode import decode
 
 SENDERS = 100
 # Messages of each sender that are numbered together: what a server under full load finds when it looks.
 HELD_OF_EACH = 40
 BEGAN = 1_800_000_000 * SECOND
 _random = random.Random(1)  # noqa: S311 - no secret
-_gui_updates, _batches = msgspec.json.Decoder(GuiUpdate), msgspec.json.Decoder(Batch)
 
 
 @dataclass(slots=True)
@@ -149,11 +145,18 @@ def number(engine: Engine, costs: Costs, moment: Moment) -> None:
 def heard_of(bodies: list[bytes], moment: Moment, seats: list[seed.Seat], *, agents: bool) -> list[Heard]:
     """What the HTTP side hands to the writer."""
     if not agents:
-        return [gui_message(decode(body, _gui_updates), moment, "127.0.0.1") for body in bodies]
+        return [_heard(GuiPost(body, moment, "127.0.0.1")) for body in bodies]
     return [
-        agent_batch(moment, seat.worker_id, seat.run_id, seat.fence, decode(body, _batches))
+        _heard(BatchPost(body, moment, seat.worker_id, seat.run_id, seat.fence))
         for body, seat in zip(bodies, seats, strict=True)
     ]
+
+
+def _heard(post: GuiPost | BatchPost) -> Heard:
+    heard = read(post)
+    if isinstance(heard, Exception):
+        raise heard
+    return heard
 
 
 def measure(url: str, of: str, size: int, blocks: int, *, agents: bool) -> dict[str, float]:

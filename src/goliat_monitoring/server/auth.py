@@ -9,7 +9,6 @@ import base64
 import binascii
 import hmac
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Literal
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from goliat_monitoring.server.body import Headers
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import is_loopback
 from goliat_monitoring.store import credentials
@@ -70,7 +70,7 @@ class Gate:
         """Whether pages of `origin` may read the API."""
         return origin.lower() in self._origins
 
-    async def admit(self, method: str, path: str, headers: Mapping[str, str]) -> Principal:
+    async def admit(self, method: str, path: str, headers: Headers) -> Principal:
         """The caller. Raises `Refused` 401 or 403. `headers` with names in lower case."""
         self._check_host(headers.get("host", ""))
         path = path.rstrip("/")
@@ -137,7 +137,7 @@ class Gate:
                 403, "unknown Host", f"{host!r} is not this server; name it in GOLIAT_MONITORING_TRUSTED_HOSTS"
             )
 
-    def _check_origin(self, headers: Mapping[str, str]) -> None:
+    def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin", "").rstrip("/").lower()
         if not origin:
             if headers.get("sec-fetch-site", "") not in ("", "same-origin", "none"):

@@ -1,14 +1,20 @@
 """Bodies that arrive, read within a limit."""
 
-from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from goliat_monitoring.wire.errors import Refused
 
 JSON_LIMIT = 16 * 2**20
 
 
-async def read_body(receive: Any, headers: Mapping[str, str], limit: int = JSON_LIMIT) -> bytes:
+class Headers(Protocol):
+    """Of a request, with names in lower case."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """The value of one."""
+
+
+async def read_body(receive: Any, headers: Headers, limit: int = JSON_LIMIT) -> bytes:
     """The whole body of a request. Raises `Refused` 413 past `limit` bytes, 400 when the sender went away."""
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:

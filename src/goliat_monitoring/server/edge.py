@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from goliat_monitoring.server.auth import Gate
+from goliat_monitoring.server.auth import Gate, Principal
+from goliat_monitoring.server.body import Headers
 from goliat_monitoring.server.errors import headers_of, refusal_of
 from goliat_monitoring.server.hot import answer_hot
 from goliat_monitoring.server.services import Services
@@ -44,6 +45,10 @@ class Edge:
         """End the event streams of open pages. Their pages come back by themselves to whoever answers next."""
         self.services.hub.close()
 
+    async def admit(self, method: str, path: str, headers: Headers) -> Principal:
+        """Who calls. Raises `Refused` 401 or 403. `headers` with names in lower case."""
+        return await self._gate.admit(method, path, headers)
+
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -57,7 +62,7 @@ class Edge:
                 return
             if "\x00" in path:
                 raise Refused(404, "no such address", f"{method} {path!r}")
-            principal = await self._gate.admit(method, path, headers)
+            principal = await self.admit(method, path, headers)
             if method == "POST":
                 client = scope.get("client") or ("",)
                 body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)

@@ -4,13 +4,12 @@ They are documented with the other routes in `api`, which call the same function
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from goliat_monitoring.server.auth import Principal
-from goliat_monitoring.server.body import read_body
+from goliat_monitoring.server.body import Headers, read_body
 from goliat_monitoring.server.claiming import take_claim
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.ingest.bare import gui_message
@@ -32,8 +31,14 @@ _encode = msgspec.json.Encoder().encode
 _DONE = b'{"success":true}'
 
 
+def is_hot(path: str) -> bool:
+    """Whether a POST to `path` is answered here."""
+    path = path.rstrip("/")
+    return path in (GUI_UPDATE, CLAIM) or BATCH.fullmatch(path) is not None
+
+
 async def answer_hot(
-    services: Services, principal: Principal, path: str, headers: Mapping[str, str], client_ip: str, receive: Any
+    services: Services, principal: Principal, path: str, headers: Headers, client_ip: str, receive: Any
 ) -> bytes | None:
     """The JSON to answer a POST to `path` with; None when it is not one of the hot calls. Raises what refuses it."""
     path = path.rstrip("/")
@@ -48,7 +53,7 @@ async def answer_hot(
     if found is not None:
         worker_id = agent_id(principal)
         body = await read_body(receive, headers)
-        post = BatchPost(body, services.moment(), worker_id, found.group(1), headers.get(FENCE))
+        post = BatchPost(body, services.moment(), worker_id, found.group(1), headers.get(FENCE, "") or None)
         return _encode(await services.db.write_together(hear_posts, post))
     return None
 

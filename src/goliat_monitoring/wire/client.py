@@ -23,3 +23,26 @@ class GuiUpdate(msgspec.Struct, rename="camel"):
     ip_address: str | None = None
     message: dict[str, Any] | None = None
     timestamp: Any = None
+
+
+class LogEntry(msgspec.Struct, gc=False):
+    """A line of a `LogBatch`. `timestamp`: unix seconds of its sender."""
+
+    message: str
+    log_type: str
+    timestamp: float
+
+
+class LogBatch(msgspec.Struct, tag_field="type", tag="log_batch", gc=False):
+    """The one kind of message that comes by the hundred, as every GOLIAT writes it."""
+
+    logs: list[LogEntry]
+    sequence: int
+
+
+class LogUpdate(msgspec.Struct, rename="camel", gc=False):
+    """A `GuiUpdate` with such a message. Whatever else a sender makes of it is read as a `GuiUpdate`."""
+
+    machine_id: str
+    message: LogBatch
+    timestamp: float

@@ -15,13 +15,15 @@ from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import RUN_COLUMNS, Round, RunRow
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.client import GuiUpdate, LogUpdate
 from goliat_monitoring.wire.clock import sender_micros
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import LOGGED, lines_of_message
+from goliat_monitoring.wire.lines import LOGGED, lines_of_message, plain_batch
 
 # Sessions older than this many runs of the same machine cannot be told apart any more, and need not be.
 RUNS_LOOKED_AT = 5
+# What is left to say of a message whose lines were read.
+_LOG_BATCH: dict[str, Any] = {"type": "log_batch"}
 SEEN = ("last_seen", "ip", "wish", "clock_skew")
 
 
@@ -89,6 +91,17 @@ def gui_message(said: GuiUpdate, moment: Moment, ip: str) -> GuiMessage:
         if reading is not None and message["type"] == "log_batch" and message.get("sequence") == 0:
             sequence0_at = reading.first_at
     return GuiMessage(moment, machine_id, message, sent_at, ip, reading, sequence0_at)
+
+
+def log_message(said: LogUpdate, moment: Moment, ip: str) -> GuiMessage | None:
+    """What `gui_message` makes of a plain batch of log lines; None where it has to look closer."""
+    lines = plain_batch(said.message)
+    sent_at = sender_micros(said.timestamp)
+    if not lines or sent_at is None or not said.machine_id:
+        return None
+    reading = read_lines(lines)
+    sequence0_at = reading.first_at if said.message.sequence == 0 else None
+    return GuiMessage(moment, said.machine_id, _LOG_BATCH, sent_at, ip, reading, sequence0_at)
 
 
 class Senders:

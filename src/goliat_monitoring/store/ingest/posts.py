@@ -6,16 +6,18 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection
 
-from goliat_monitoring.store.ingest.bare import gui_message
+from goliat_monitoring.store.ingest.bare import GuiMessage, gui_message, log_message
 from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.agent import Batch
-from goliat_monitoring.wire.client import GuiUpdate
+from goliat_monitoring.wire.client import GuiUpdate, LogUpdate
 from goliat_monitoring.wire.decode import decode
 from goliat_monitoring.wire.errors import Refused
 
 _gui_updates = msgspec.json.Decoder(GuiUpdate)
+_log_updates = msgspec.json.Decoder(LogUpdate)
+_LOG_BATCH = b'"log_batch"'
 _batches = msgspec.json.Decoder(Batch)
 
 
@@ -52,17 +54,27 @@ Post = GuiPost | BatchPost
 
 def hear_posts(connection: Connection, group: Sequence[Post]) -> list[Answer]:
     """Read and apply `group` in order; an answer each. For `Database.write_together`."""
-    read = [_read(post) for post in group]
+    read = [read(post) for post in group]
     heard = [message for message in read if not isinstance(message, Exception)]
     answers: Iterator[Answer] = iter(hear(connection, heard) if heard else ())
     return [message if isinstance(message, Exception) else next(answers) for message in read]
 
 
-def _read(post: Post) -> Heard | Exception:
+def read(post: Post) -> Heard | Exception:
     """What can be applied, or what is wrong with it."""
     try:
         if isinstance(post, GuiPost):
-            return gui_message(decode(post.body, _gui_updates), post.moment, post.ip)
+            return _plain_log(post) or gui_message(decode(post.body, _gui_updates), post.moment, post.ip)
         return agent_batch(post.moment, post.worker_id, post.run_id, post.fence, decode(post.body, _batches))
     except (msgspec.MsgspecError, RecursionError, Refused) as problem:
         return problem
+
+
+def _plain_log(post: GuiPost) -> GuiMessage | None:
+    """The way of nearly every message; None for what must be read with more care."""
+    if _LOG_BATCH not in post.body:
+        return None
+    try:
+        return log_message(_log_updates.decode(post.body), post.moment, post.ip)
+    except msgspec.MsgspecError:
+        return None

@@ -21,7 +21,7 @@ SortKey = tuple[int, int, int]
 
 WINDOW = ("run_id", "received_at", "first_sender_at", "count", "body")
 # Messages numbered in one transaction: the writer must not be kept from those who wait for an answer.
-AT_ONCE = 500
+AT_ONCE = 128
 
 runs, window = tables.runs, tables.log_window
 CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_at", "last_line")
