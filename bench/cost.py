@@ -23,10 +23,11 @@ from sqlalchemy import Engine
 from bench import seed
 from bench.lines import TEXTS
 from bench.postgres import databases
+from goliat_monitoring.store.changes import take
 from goliat_monitoring.store.database import sqlite_url
 from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.store.ingest.hear import Heard, hear
-from goliat_monitoring.store.ingest.posts import BatchPost, GuiPost, read
+from goliat_monitoring.store.ingest.posts import BatchPost, GuiPost, read_post
 from goliat_monitoring.store.log.window import due_runs, release
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
@@ -126,7 +127,7 @@ def apply(engine: Engine, costs: Costs, group: list[Heard]) -> None:
             hear(connection, group)
         with costs.of("commit"):
             transaction.commit()
-        connection.info.clear()
+        take(connection)
 
 
 def number(engine: Engine, costs: Costs, moment: Moment) -> None:
@@ -139,21 +140,21 @@ def number(engine: Engine, costs: Costs, moment: Moment) -> None:
             while more:
                 with engine.connect() as connection, connection.begin():
                     more = release(connection, moment, run_ids)
-                    connection.info.clear()
+                    take(connection)
 
 
 def heard_of(bodies: list[bytes], moment: Moment, seats: list[seed.Seat], *, agents: bool) -> list[Heard]:
     """What the HTTP side hands to the writer."""
     if not agents:
-        return [_heard(GuiPost(body, moment, "127.0.0.1")) for body in bodies]
+        return [_heard(GuiPost(body, moment.now, moment, "127.0.0.1")) for body in bodies]
     return [
-        _heard(BatchPost(body, moment, seat.worker_id, seat.run_id, seat.fence))
+        _heard(BatchPost(body, moment.now, moment, seat.worker_id, seat.run_id, seat.fence))
         for body, seat in zip(bodies, seats, strict=True)
     ]
 
 
 def _heard(post: GuiPost | BatchPost) -> Heard:
-    heard = read(post)
+    heard = read_post(post)
     if isinstance(heard, Exception):
         raise heard
     return heard

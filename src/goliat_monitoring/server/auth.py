@@ -53,6 +53,9 @@ class Principal(msgspec.Struct, frozen=True):
     role: str = "admin"
 
 
+_LOCAL = Principal("person", "local")
+
+
 class Gate:
     """Decides over each request before anything else sees it."""
 
@@ -78,7 +81,8 @@ class Gate:
             self._check_origin(headers)
         if path in OPEN_PATHS:
             return Principal("person", "anyone")
-        caller = await self._caller(headers.get("authorization", ""))
+        authorization = headers.get("authorization", "")
+        caller = await self._caller(authorization) if authorization or self._token else _LOCAL
         if caller.kind == "agent" and not path.startswith(AGENT_PATHS):
             raise Refused(403, "an agent's credential is not valid here", f"it is for {AGENT_PATHS} only")
         if caller.kind != "agent" and path.startswith(AGENT_PATHS) and path != ENROL_PATH:
@@ -101,7 +105,7 @@ class Gate:
         if found is not None and found.kind == "enrolment":
             return Principal("enrolment", "enrolment token", credential_id=found.id)
         if not self._token:
-            return Principal("person", "local")
+            return _LOCAL
         if secret:
             raise Refused(401, "the token is not valid", "it is unknown, revoked or expired")
         raise Refused(

@@ -5,8 +5,7 @@ from typing import Any
 
 import msgspec
 
-from goliat_monitoring.server.auth import Gate, Principal
-from goliat_monitoring.server.body import Headers
+from goliat_monitoring.server.auth import Gate
 from goliat_monitoring.server.errors import headers_of, refusal_of
 from goliat_monitoring.server.hot import answer_hot
 from goliat_monitoring.server.services import Services
@@ -39,15 +38,11 @@ class Edge:
     def __init__(self, app: App, services: Services) -> None:
         self._app = app
         self.services = services
-        self._gate = Gate(services)
+        self.gate = Gate(services)
 
     def end_streams(self) -> None:
         """End the event streams of open pages. Their pages come back by themselves to whoever answers next."""
         self.services.hub.close()
-
-    async def admit(self, method: str, path: str, headers: Headers) -> Principal:
-        """Who calls. Raises `Refused` 401 or 403. `headers` with names in lower case."""
-        return await self._gate.admit(method, path, headers)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,7 +57,7 @@ class Edge:
                 return
             if "\x00" in path:
                 raise Refused(404, "no such address", f"{method} {path!r}")
-            principal = await self.admit(method, path, headers)
+            principal = await self.gate.admit(method, path, headers)
             if method == "POST":
                 client = scope.get("client") or ("",)
                 body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)
@@ -78,7 +73,7 @@ class Edge:
             # Else half an answer is out: the server cuts the connection, which the client can tell from a whole one.
 
     def _cors(self, origin: str) -> list[tuple[bytes, bytes]]:
-        if not origin or not self._gate.allows_origin(origin):
+        if not origin or not self.gate.allows_origin(origin):
             return []
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
 

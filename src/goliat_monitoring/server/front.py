@@ -1,7 +1,7 @@
 """The server as the web server calls it: RSGI, whose calls cost a third less than those of ASGI (decision 0010).
 
 The hot calls are answered here, in as few steps as they need; all others go through the edge as ASGI. What decides over
-a call (`Edge.admit`, `answer_hot`, `refusal_of`) is the same for both.
+a call (`Gate.admit`, `answer_hot`, `refusal_of`) is the same for both.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class Front:
         services = self._edge.services
         status, answer_headers = 200, JSON_HEADERS
         try:
-            principal = await self._edge.admit("POST", path, headers)
+            principal = await self._edge.gate.admit("POST", path, headers)
             body = await answer_hot(services, principal, path, headers, address_of(client)[0], call.receive)
         except Exception as problem:  # noqa: BLE001 - the last place where it can still be answered
             refusal = refusal_of(problem, "POST", path)

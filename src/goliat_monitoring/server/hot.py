@@ -33,6 +33,8 @@ _DONE = b'{"success":true}'
 
 def is_hot(path: str) -> bool:
     """Whether a POST to `path` is answered here."""
+    if path == GUI_UPDATE:
+        return True
     path = path.rstrip("/")
     return path in (GUI_UPDATE, CLAIM) or BATCH.fullmatch(path) is not None
 
@@ -44,7 +46,7 @@ async def answer_hot(
     path = path.rstrip("/")
     if path == GUI_UPDATE:
         body = await read_body(receive, headers)
-        await services.db.write_together(hear_posts, GuiPost(body, services.moment(), client_ip))
+        await services.db.write_together(hear_posts, GuiPost(body, services.clock(), services.windows, client_ip))
         return _DONE
     if path == CLAIM:
         asked = decode(await read_body(receive, headers), _claims)
@@ -53,7 +55,9 @@ async def answer_hot(
     if found is not None:
         worker_id = agent_id(principal)
         body = await read_body(receive, headers)
-        post = BatchPost(body, services.moment(), worker_id, found.group(1), headers.get(FENCE, "") or None)
+        post = BatchPost(
+            body, services.clock(), services.windows, worker_id, found.group(1), headers.get(FENCE, "") or None
+        )
         return _encode(await services.db.write_together(hear_posts, post))
     return None
 

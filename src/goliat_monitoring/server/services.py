@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server import epoch
 from goliat_monitoring.server.live.hub import Hub
@@ -53,7 +55,15 @@ class Services:
         self._outlooks = Outlooks()
         self._usages = Usages()
         self.epoch = ""
-        self.quiet_until = 0
+        # The windows in force, at no time in particular.
+        self.windows = Moment(
+            now=0,
+            reorder_window=round(settings.reorder_window_s * SECOND),
+            judge_delay=round(settings.judge_delay_s * SECOND),
+            end_stalled_after=round(settings.end_stalled_s * SECOND) if settings.end_stalled_s else None,
+            lease=round(settings.lease_s * SECOND),
+            offer_after=round(settings.offer_after_s * SECOND),
+        )
         self.db: Database
         self.storage: Storage
 
@@ -75,15 +85,7 @@ class Services:
 
     def moment(self) -> Moment:
         """Now, with the windows in force."""
-        return Moment(
-            now=self.clock(),
-            reorder_window=round(self.settings.reorder_window_s * SECOND),
-            judge_delay=round(self.settings.judge_delay_s * SECOND),
-            quiet_until=self.quiet_until,
-            end_stalled_after=round(self.settings.end_stalled_s * SECOND) if self.settings.end_stalled_s else None,
-            lease=round(self.settings.lease_s * SECOND),
-            offer_after=round(self.settings.offer_after_s * SECOND),
-        )
+        return self.windows.at(self.clock())
 
     async def outlook(self) -> Outlook:
         """When everything will be done."""
@@ -95,7 +97,7 @@ class Services:
 
     def keep_quiet(self) -> None:
         """Let nothing expire for a while: after a start or a jump of the clock, silence proves nothing."""
-        self.quiet_until = self.clock() + round(self.settings.quiet_s * SECOND)
+        self.windows = replace(self.windows, quiet_until=self.clock() + round(self.settings.quiet_s * SECOND))
 
     def tell_troubles(self) -> None:
         """Let open pages know if a trouble of the server began or ended."""

@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from goliat_monitoring.store.checkpoint import AT_LAST_PAGES
 from goliat_monitoring.store.driver import plain_savepoints
+from goliat_monitoring.store.ingest.memory import forget_at_rollback
 from goliat_monitoring.wire.errors import Refused
 
 READERS = 4
@@ -53,6 +54,7 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     else:
         engine = _postgresql(parsed, size, read_only=read_only)
     plain_savepoints(engine)
+    forget_at_rollback(engine)
     return engine
 
 

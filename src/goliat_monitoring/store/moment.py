@@ -23,3 +23,10 @@ class Moment(msgspec.Struct, frozen=True):
     end_stalled_after: int | None = None
     lease: int = LEASE
     offer_after: int = OFFER_AFTER_LEASE
+
+    def at(self, now: int) -> "Moment":
+        """Another moment with the same windows in force."""
+        return Moment(
+            now, self.reorder_window, self.judge_delay, self.quiet_until, self.end_stalled_after, self.lease,
+            self.offer_after,
+        )  # fmt: skip

@@ -1,10 +1,12 @@
 """How texts become lines: line breaks, progress bars, escapes."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goliat_monitoring.wire.lines import lines_of_message, overdrawn, plain
+from goliat_monitoring.wire.client import LogUpdate
+from goliat_monitoring.wire.lines import lines_of_message, overdrawn, plain, plain_batch
 
 PIECES = st.lists(st.sampled_from(["\r", "\n", "\r\n", " ", "a", "bc", "\x1b[0m", "\x1b[31m", "9%", ""]), max_size=12)
 
@@ -60,3 +62,27 @@ def test_the_mark_stands_first_or_nowhere(message: str, kind: str) -> None:
 def test_what_the_last_state_shows_is_kept(message: str) -> None:
     last = [state for state in message.replace("\n", "\r").split("\r") if plain(state).strip()][-1:]
     assert [text.removeprefix("\r") for text in texts(message) if plain(text).strip()][-1:] == last
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-5, 2**60), st.floats(allow_nan=False, allow_infinity=False),
+    st.sampled_from(["info", "print", "error", "a", "\x1b[31mred", "two\nlines", "9%\r10%", "\x00", "1800000000.5"]),
+)  # fmt: skip
+ENTRIES = st.fixed_dictionaries(
+    {"message": st.one_of(st.text(max_size=9), VALUES), "log_type": st.one_of(st.just("info"), VALUES)},
+    optional={"timestamp": st.one_of(st.floats(0, 2e9), VALUES), "type": VALUES},
+)
+BATCHES = st.fixed_dictionaries(
+    {"type": st.just("log_batch"), "logs": st.lists(ENTRIES, max_size=4)}, optional={"sequence": VALUES}
+)
+
+
+@given(BATCHES)
+def test_the_quick_look_at_a_batch_finds_the_same_lines(message: dict[str, object]) -> None:
+    body = msgspec.json.encode({"machineId": "m", "message": message, "timestamp": 1.5})
+    try:
+        batch = msgspec.json.decode(body, type=LogUpdate).message
+    except msgspec.MsgspecError:
+        return  # read with more care
+    quick = plain_batch(batch)
+    assert quick is None or quick == lines_of_message(msgspec.json.decode(body)["message"], 1)

@@ -12,6 +12,7 @@ from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
+from goliat_monitoring.store.ingest.memory import Known, Memory
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import RUN_COLUMNS, Round, RunRow
 from goliat_monitoring.store.moment import Moment
@@ -114,9 +115,10 @@ class Senders:
         # The newest run of a worker; its id, as the draft may be flushed and read again.
         self._newest: dict[str, str | None] = {}
         self._seen: dict[str, tuple[Any, ...]] = {}
-        wanted = set(machine_ids)
-        if wanted:
-            self._read(wanted)
+        self._memory = Memory.of(self._connection)
+        unknown = {machine_id for machine_id in machine_ids if not self._remember(machine_id)}
+        if unknown:
+            self._read(unknown)
 
     def hear(self, heard: GuiMessage) -> str:
         """Apply one message. Returns the run it went to."""
@@ -145,6 +147,31 @@ class Senders:
             touch(self._connection, "fleet", f"worker:{worker_id}")
         self._seen = {}
 
+    def keep(self) -> None:
+        """All of the round was written: what is stored now is known to the next round."""
+        if self._memory is None:
+            return
+        if self._group.upheaval:
+            self._memory.clear()
+            return
+        found = dict[str, Known]()
+        for machine_id, (sender, *more) in self._workers.items():
+            run = self._group.known.get(self._newest.get(sender.id) or "")
+            if run is not None and not more:
+                found[machine_id] = Known(sender, run)
+            else:
+                self._memory.forget(machine_id)
+        self._memory.keep(found, self._group.written)
+
+    def _remember(self, machine_id: str) -> bool:
+        known = None if self._memory is None else self._memory.get(machine_id)
+        if known is None:
+            return False
+        self._workers[machine_id] = [known.sender]
+        self._newest[known.sender.id] = known.run.id
+        self._group.open(known.run)
+        return True
+
     def _read(self, machine_ids: set[str]) -> None:
         connection = self._connection
         source = rows_of(connection, tables.workers, ("machine_id",))
@@ -154,7 +181,7 @@ class Senders:
             self._workers.setdefault(sender.machine_id, []).append(sender)
             self._newest[sender.id] = sender.newest_run_id
             if sender.newest_run_id is not None:
-                self._group.open(RunRow._make(row[_OF_SENDER:]))
+                self._group.open(RunRow(*row[_OF_SENDER:]))
 
     def _worker(self, heard: GuiMessage) -> tuple[str, bool]:
         """The worker that the message belongs to, and whether that is ambiguous."""
@@ -185,6 +212,8 @@ class Senders:
             or abs(skew - stored[4]) >= COARSE
         ):
             self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
+            newest = row._replace(last_seen=now, ip=heard.ip, wish=wish, clock_skew=skew)
+            self._workers[row.machine_id] = [newest]
 
     def _run(self, heard: GuiMessage, worker_id: str, *, ambiguous: bool) -> RunDraft:
         newest_id = self._newest.get(worker_id)

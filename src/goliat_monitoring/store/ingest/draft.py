@@ -7,7 +7,6 @@ import math
 from typing import Any
 
 import msgspec
-from sqlalchemy import Row
 
 from goliat_monitoring.fleet.signs import Sign, SignKind, signs_of_message
 from goliat_monitoring.fleet.states import RunState
@@ -38,7 +37,8 @@ COUNTED_LATE = frozenset({"warnings", "errors", "evidence_count", "last_line", "
 class RunDraft:
     """One run as its row says, and over it what was heard since. `now`: the newest moment heard, server's clock."""
 
-    def __init__(self, run: Row[Any]) -> None:
+    def __init__(self, run: Any) -> None:
+        """`run`: a row of the table, or a `store.ingest.round.RunRow`."""
         self.run = run
         self.late = run.state not in LIVE
         self.values: dict[str, Any] = {}

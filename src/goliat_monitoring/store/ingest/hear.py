@@ -27,4 +27,5 @@ def hear(connection: Connection, group: Sequence[Heard]) -> list[Answer]:
         except Refused as refusal:
             answers.append(refusal)
     together.save(senders.save, streams.save)
+    senders.keep()
     return answers

@@ -22,10 +22,13 @@ _batches = msgspec.json.Decoder(Batch)
 
 
 class GuiPost(NamedTuple):
-    """A GUI update. `moment`: when it was received; `ip`: of its sender."""
+    """A GUI update. `at`: when it was received; `windows`: what was in force then, the same object for all posts, so
+    that it travels once; `ip`: of its sender.
+    """
 
     body: bytes
-    moment: Moment
+    at: int
+    windows: Moment
     ip: str
 
     @property
@@ -38,7 +41,8 @@ class BatchPost(NamedTuple):
     """An agent's batch for a run, with the secret that it sent along."""
 
     body: bytes
-    moment: Moment
+    at: int
+    windows: Moment
     worker_id: str
     run_id: str
     fence: str | None
@@ -54,27 +58,28 @@ Post = GuiPost | BatchPost
 
 def hear_posts(connection: Connection, group: Sequence[Post]) -> list[Answer]:
     """Read and apply `group` in order; an answer each. For `Database.write_together`."""
-    read = [read(post) for post in group]
+    read = [read_post(post) for post in group]
     heard = [message for message in read if not isinstance(message, Exception)]
     answers: Iterator[Answer] = iter(hear(connection, heard) if heard else ())
     return [message if isinstance(message, Exception) else next(answers) for message in read]
 
 
-def read(post: Post) -> Heard | Exception:
+def read_post(post: Post) -> Heard | Exception:
     """What can be applied, or what is wrong with it."""
+    moment = post.windows.at(post.at)
     try:
         if isinstance(post, GuiPost):
-            return _plain_log(post) or gui_message(decode(post.body, _gui_updates), post.moment, post.ip)
-        return agent_batch(post.moment, post.worker_id, post.run_id, post.fence, decode(post.body, _batches))
+            return _plain_log(post, moment) or gui_message(decode(post.body, _gui_updates), moment, post.ip)
+        return agent_batch(moment, post.worker_id, post.run_id, post.fence, decode(post.body, _batches))
     except (msgspec.MsgspecError, RecursionError, Refused) as problem:
         return problem
 
 
-def _plain_log(post: GuiPost) -> GuiMessage | None:
+def _plain_log(post: GuiPost, moment: Moment) -> GuiMessage | None:
     """The way of nearly every message; None for what must be read with more care."""
     if _LOG_BATCH not in post.body:
         return None
     try:
-        return log_message(_log_updates.decode(post.body), post.moment, post.ip)
+        return log_message(_log_updates.decode(post.body), moment, post.ip)
     except msgspec.MsgspecError:
         return None

@@ -3,10 +3,10 @@
 Whoever needs a run's row as it will be (to end it, to judge it) calls `flush` for it first.
 """
 
-from collections import namedtuple
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.evidence import SignKind
@@ -22,14 +22,16 @@ from goliat_monitoring.store.log.append import LogRows, LogState, state_values
 from goliat_monitoring.store.moment import Moment
 
 MESSAGES = ("run_id", "received_at", "sender_at", "type", "body")
-COLUMNS: tuple[str, ...] = tuple(tables.runs.c.keys())
-# The columns of a run by name, in a plain tuple: a row of SQLAlchemy takes five times as long to look into.
-RunRow: Any = namedtuple("RunRow", COLUMNS)  # type: ignore[misc]  # noqa: PYI024 - as many fields as columns
-# All of a run `r` in the order of `RunRow`.
+COLUMNS: tuple[str, ...] = tuple(map(str.__str__, tables.runs.c.keys()))
+# All of a run `r`, as `RunRow` takes it.
 RUN_COLUMNS = ", ".join(f"r.{name}" for name in COLUMNS)
 _READ = f"SELECT {RUN_COLUMNS} FROM runs AS r JOIN {{rows}} ON r.id = v.c0 ORDER BY r.id"  # noqa: S608 - own names
 SAMPLES = ("run_id", "kind", "step", "sender_at", "received_at", "body")
 TIMES = ("run_id", "phase", "subtask", "sender_at", "seconds")
+
+
+# The columns of a run by name: a row of SQLAlchemy takes five times as long to look into.
+RunRow: Any = msgspec.defstruct("RunRow", [(name, Any) for name in COLUMNS], gc=False)
 
 
 class Round:
@@ -40,6 +42,11 @@ class Round:
         self.connection = connection
         self.moment = moment
         self._drafts: dict[str, RunDraft] = {}
+        # After `save`, runs whose rows are exactly as they are stored.
+        self.known: dict[str, Any] = {}
+        self.written: set[str] = set()
+        # Whether this round changed more than what its messages say of their own runs.
+        self.upheaval = False
 
     def open(self, row: Any) -> RunDraft:
         """The draft of the run in `row`, the same one for the whole round. Only the first row given counts."""
@@ -55,7 +62,7 @@ class Round:
             connection = self.connection
             source = rows_of(connection, tables.runs, ("id",))
             for row in fetch(connection, _READ + lock_runs(connection), source, [(run_id,) for run_id in wanted]):
-                self.open(RunRow._make(row))
+                self.open(RunRow(*row))
 
     def get(self, run_id: str) -> RunDraft | None:
         """The draft of a run that was read or opened before."""
@@ -63,6 +70,7 @@ class Round:
 
     def flush(self, run_id: str) -> None:
         """Write what was heard of one run now, and forget it: its row is about to change otherwise."""
+        self.upheaval = True
         draft = self._drafts.pop(run_id, None)
         if draft is not None:
             self._write([draft])
@@ -82,6 +90,13 @@ class Round:
             self._store(rows, heard)
             for other in others:
                 other()
+        for draft in heard:
+            run = draft.run
+            self.written.add(run.id)
+            if not draft.signs and run.state == RunState.RUNNING and isinstance(run, RunRow):
+                for name, value in draft.values.items():
+                    setattr(run, name, value)
+                self.known[run.id] = run
 
     def _store(self, rows: LogRows, heard: list[RunDraft]) -> None:
         connection = self.connection
@@ -120,6 +135,7 @@ class Round:
                 if any(sign.kind in (SignKind.FINISHED, SignKind.MEMORY_ERROR) for sign in signs):
                     self._heard_the_end(draft)
         if not draft.late and run.state != RunState.RUNNING:
+            self.upheaval = True
             runs.change_state(connection, self._at(draft), run, RunState.RUNNING, "heard from it")
         draft.settle()
 

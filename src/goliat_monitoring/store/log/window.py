@@ -13,6 +13,7 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from goliat_monitoring.store import driver, tables
 from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, rows_of, update_rows
+from goliat_monitoring.store.ingest.memory import Memory
 from goliat_monitoring.store.log.append import LogRows, LogState
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.lines import Line, plain
@@ -125,6 +126,7 @@ def _by_run(held: Iterable[Held]) -> dict[str, list[Held]]:
 
 def _release(connection: Connection, by_run: dict[str, list[Held]], *, wait: bool) -> None:
     """Number the lines of rows by run, and of others that `wait` what was written before the last of them."""
+    memory = Memory.of(connection)
     held = {run_id: _in_order(rows) for run_id, rows in by_run.items()}
     racing = _racing(connection, by_run, {run_id: lines[-1].time for run_id, lines in held.items()}) if wait else {}
     gone = [row.id for rows in by_run.values() for row in rows]
@@ -146,6 +148,8 @@ def _release(connection: Connection, by_run: dict[str, list[Held]], *, wait: boo
         rows.save()
         update_rows(connection, runs, CHANGED, changed)
         delete_rows(connection, window, gone)
+    if memory is not None:
+        memory.update(CHANGED, changed)
 
 
 def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gone: list[int]) -> None:
