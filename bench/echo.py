@@ -9,8 +9,6 @@ import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from granian.constants import Interfaces
-
 from goliat_monitoring.server.edge import DEFAULT_HEADERS
 from goliat_monitoring.server.main import web_server
 from goliat_monitoring.store.collector import spare_the_collector
@@ -43,7 +41,7 @@ async def app(scope: Message, receive: Receive, send: Send) -> None:
 
 async def _serve(port: int) -> None:
     spare_the_collector()
-    server = web_server(app, "127.0.0.1", port, Interfaces.ASGINL)
+    server = web_server(app, "127.0.0.1", port)
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, server.stop)

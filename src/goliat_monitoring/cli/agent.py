@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from goliat_monitoring.agent.main import run_agent
 from goliat_monitoring.agent.settings import AgentSettings, default_state_dir, parse_command
 from goliat_monitoring.cli.options import DEFAULT_SERVER, ServerOption, TokenOption
 from goliat_monitoring.wire.errors import Refused
@@ -58,4 +57,6 @@ def agent(
     )
     # Whoever starts it in a terminal sees that it is enrolled and what it runs.
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    from goliat_monitoring.agent.main import run_agent  # noqa: PLC0415 -- 30 MB that a server need not hold
+
     raise typer.Exit(run_agent(settings))

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
-
-import httpx
+from typing import TYPE_CHECKING, Any, Self
 
 from goliat_monitoring.wire.errors import Refused
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_S, ANSWER_S = 10.0, 60.0
 
@@ -18,6 +19,8 @@ class Client:
     def __init__(self, server: str, token: str = "") -> None:
         self.server = server.rstrip("/")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
+        import httpx  # noqa: PLC0415 -- 15 MB that a server need not hold
+
         try:
             self._http = httpx.Client(
                 base_url=self.server, headers=headers, timeout=httpx.Timeout(ANSWER_S, connect=CONNECT_S)
@@ -87,6 +90,8 @@ class Client:
 
     @contextmanager
     def _answers(self) -> Iterator[None]:
+        import httpx  # noqa: PLC0415 -- was imported to get here
+
         try:
             yield
         except httpx.TimeoutException as problem:
@@ -95,7 +100,7 @@ class Client:
             raise Refused(503, f"{self.server} cannot be reached", str(problem)) from problem
 
 
-def _refusal(answer: httpx.Response) -> Refused:
+def _refusal(answer: "httpx.Response") -> Refused:
     try:
         body = answer.json()
         error, details = str(body["error"]), str(body.get("details", ""))

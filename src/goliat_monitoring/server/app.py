@@ -20,7 +20,6 @@ from goliat_monitoring.server.jobs.sealer import PAUSE_S, Sealer
 from goliat_monitoring.server.jobs.sweeper import Sweeper
 from goliat_monitoring.server.jobs.watch import Watch
 from goliat_monitoring.server.live.routes import live_routes
-from goliat_monitoring.server.metrics import Metered
 from goliat_monitoring.server.pages.routes import page_routes
 from goliat_monitoring.server.services import Clock, Services, wall_clock
 from goliat_monitoring.server.settings import Settings
@@ -32,7 +31,7 @@ def create_app(settings: Settings, clock: Clock = wall_clock, *, sweeping: bool 
     `clock`: UTC microseconds. `sweeping=False` leaves its jobs to the caller (tests with a clock of their own).
     """
     services = Services(settings, clock)
-    return Metered(litestar_app(services, sweeping=sweeping), services)
+    return Edge(litestar_app(services, sweeping=sweeping), services)
 
 
 def litestar_app(services: Services, *, sweeping: bool) -> Litestar:

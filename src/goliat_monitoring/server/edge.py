@@ -1,13 +1,15 @@
 """The outermost layer: who may call, the hot routes, headers that every answer carries, one form for every failure."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+import time
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 import msgspec
 
 from goliat_monitoring.server.auth import Gate
 from goliat_monitoring.server.errors import headers_of, refusal_of
-from goliat_monitoring.server.hot import answer_hot
+from goliat_monitoring.server.hot import answer_hot, is_hot
+from goliat_monitoring.server.requests import group_of
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.wire.errors import Refused
 
@@ -25,6 +27,7 @@ DEFAULT_HEADERS = {
     b"x-frame-options": b"DENY",
     b"content-security-policy": STRICT.encode(),
 }
+PLAIN_HEADERS = [(b"content-type", b"application/json"), *DEFAULT_HEADERS.items()]
 CORS_HEADERS = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE"),
     (b"access-control-allow-headers", b"Authorization, Content-Type, X-Goliat-Fence"),
@@ -48,29 +51,39 @@ class Edge:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        began = time.perf_counter()
+        headers = RawHeaders(scope["headers"])
         call = _Call(receive, send, self._cors(headers.get("origin", "")))
         method, path = scope["method"], scope["path"]
         try:
-            if method == "OPTIONS" and call.cors and "access-control-request-method" in headers:
-                await call.answer(204, b"", CORS_HEADERS)
-                return
-            if "\x00" in path:
-                raise Refused(404, "no such address", f"{method} {path!r}")
-            principal = await self.gate.admit(method, path, headers)
-            if method == "POST":
-                client = scope.get("client") or ("",)
-                body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)
-                if body is not None:
-                    await call.answer(200, body)
-                    return
-            scope.setdefault("state", {})["principal"] = principal
-            await self._app(scope, call.receive, call.send)
+            if method == "POST" and is_hot(path):
+                await self._answer_hot(scope, headers, call)
+            else:
+                await self._answer(scope, headers, call)
         except Exception as problem:  # noqa: BLE001 - the last place where it can still be answered
             refusal = refusal_of(problem, method, path)
-            if not call.started:
+            if not call.status:
                 await call.refuse(refusal)
             # Else half an answer is out: the server cuts the connection, which the client can tell from a whole one.
+        finally:
+            self.services.requests.count(group_of(path), call.status, time.perf_counter() - began)
+
+    async def _answer_hot(self, scope: Any, headers: "RawHeaders", call: "_Call") -> None:
+        path, client = scope["path"], scope.get("client") or ("",)
+        principal = await self.gate.admit("POST", path, headers)
+        body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)
+        await call.answer_plainly(body)
+
+    async def _answer(self, scope: Any, headers: "RawHeaders", call: "_Call") -> None:
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS" and call.cors and headers.get("access-control-request-method", ""):
+            await call.answer(204, b"", CORS_HEADERS)
+            return
+        if "\x00" in path:
+            raise Refused(404, "no such address", f"{method} {path!r}")
+        principal = await self.gate.admit(method, path, headers)
+        scope.setdefault("state", {})["principal"] = principal
+        await self._app(scope, call.receive, call.send)
 
     def _cors(self, origin: str) -> list[tuple[bytes, bytes]]:
         if not origin or not self.gate.allows_origin(origin):
@@ -78,14 +91,28 @@ class Edge:
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
 
 
+class RawHeaders:
+    """The headers of a call, read when somebody asks. Of a name that came twice, the last."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
+        self._raw = dict(raw)
+
+    def get(self, name: str, default: str, /) -> str:
+        """The value of one; `name` in lower case."""
+        value = self._raw.get(name.encode())
+        return default if value is None else value.decode("latin-1")
+
+
 class _Call:
-    """One request: knows whether its body was read and its answer begun."""
+    """One request: knows whether its body was read, and the status of its answer once that has begun."""
 
     def __init__(self, receive: Receive, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
         self._receive = receive
         self._send = send
         self.cors = cors
-        self.started = False
+        self.status = 0
         self._body_ended = False
 
     async def receive(self) -> Message:
@@ -98,12 +125,19 @@ class _Call:
         if message["type"] == "http.response.start":
             if message["status"] >= 400:
                 await self._drain()
-            self.started = True
+            self.status = message["status"]
             headers = list(message.get("headers", []))
             have = {name.lower() for name, _ in headers}
             headers += [(name, value) for name, value in DEFAULT_HEADERS.items() if name not in have]
             message = {**message, "headers": headers + self.cors}
         await self._send(message)
+
+    async def answer_plainly(self, body: bytes) -> None:
+        """Send a whole JSON answer to what went well, in as few steps as it takes."""
+        self.status = 200
+        headers = [*PLAIN_HEADERS, (b"content-length", str(len(body)).encode()), *self.cors]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        await self._send({"type": "http.response.body", "body": body})
 
     async def answer(self, status: int, body: bytes, headers: list[tuple[bytes, bytes]] | None = None) -> None:
         """Send a whole JSON answer."""

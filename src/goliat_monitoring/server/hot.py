@@ -41,8 +41,8 @@ def is_hot(path: str) -> bool:
 
 async def answer_hot(
     services: Services, principal: Principal, path: str, headers: Headers, client_ip: str, receive: Any
-) -> bytes | None:
-    """The JSON to answer a POST to `path` with; None when it is not one of the hot calls. Raises what refuses it."""
+) -> bytes:
+    """The JSON to answer a POST to `path` with, of which `is_hot` is true. Raises what refuses it."""
     path = path.rstrip("/")
     if path == GUI_UPDATE:
         body = await read_body(receive, headers)

@@ -14,7 +14,6 @@ from granian.server.embed import Server
 
 from goliat_monitoring.server.alone import address_of, free_port, owning
 from goliat_monitoring.server.app import create_app
-from goliat_monitoring.server.front import Front
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.collector import spare_the_collector
 from goliat_monitoring.wire.errors import Refused
@@ -44,7 +43,7 @@ async def _serve(settings: Settings, address: str, port: int) -> None:
     app = create_app(settings)
     async with Lifespan(app):
         spare_the_collector()
-        server = web_server(Front(app), address, port, Interfaces.RSGI)
+        server = web_server(app, address, port)
         loop = asyncio.get_running_loop()
 
         def stop() -> None:
@@ -62,13 +61,13 @@ async def _serve(settings: Settings, address: str, port: int) -> None:
             announced.cancel()
 
 
-def web_server(app: Any, address: str, port: int, interface: Interfaces) -> Server:
-    """The web server for an application, in this process and its event loop."""
+def web_server(app: Any, address: str, port: int) -> Server:
+    """The web server for an ASGI application, in this process and its event loop."""
     return Server(
         app,
         address=address,
         port=port,
-        interface=interface,
+        interface=Interfaces.ASGINL,
         http=HTTPModes.auto,
         websockets=False,
         backlog=1024,

@@ -1,41 +1,16 @@
 """What Prometheus scrapes: requests as they were counted, all else looked up when somebody asks."""
 
-import time
 from collections.abc import Iterable
-from typing import Any
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from goliat_monitoring.server.edge import Edge, Message, Receive, Send
-from goliat_monitoring.server.requests import Requests, families_of, group_of
+from goliat_monitoring.server.requests import Requests, families_of
 from goliat_monitoring.store.tally import Tally
 
-__all__ = ["CONTENT_TYPE_LATEST", "Metered", "Scrape", "text_of"]
-
-
-class Metered(Edge):
-    """The edge, with its requests counted."""
-
-    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
-            return
-        status = 0
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        began = time.perf_counter()
-        try:
-            await super().__call__(scope, receive, watch)
-        finally:
-            self.services.requests.count(group_of(scope["path"]), status, time.perf_counter() - began)
+__all__ = ["CONTENT_TYPE_LATEST", "Scrape", "text_of"]
 
 
 class Scrape(Collector):

@@ -1,15 +1,17 @@
 """What waits for the writer, whoever the writer is: one call each, and how its caller is woken."""
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from sqlalchemy import Connection
 
 from goliat_monitoring.store.tally import Tally
 from goliat_monitoring.wire.errors import Refused
+
+if TYPE_CHECKING:  # 6 MB that the writer's process need not hold
+    import asyncio
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -45,9 +47,9 @@ class Call(Generic[T]):
         self._future = Future()
         return self._future  # type: ignore[no-any-return]
 
-    def wait_in_loop(self) -> "asyncio.Future[T]":
-        """A future of the running event loop. Whoever gives up waiting does not stop what was queued."""
-        self.loop = asyncio.get_running_loop()
+    def wait_in_loop(self, loop: "asyncio.AbstractEventLoop") -> "asyncio.Future[T]":
+        """A future of the event loop, which runs. Whoever gives up waiting does not stop what was queued."""
+        self.loop = loop
         self._future = self.loop.create_future()
         return self._future  # type: ignore[no-any-return]
 

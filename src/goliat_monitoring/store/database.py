@@ -105,14 +105,14 @@ class Database:
     async def write(self, unit: Unit[T]) -> T:
         """Run `unit` in a transaction; return after its commit. What it raises is raised here; nothing of it stays."""
         call = Call(unit)
-        future = call.wait_in_loop()
+        future = call.wait_in_loop(asyncio.get_running_loop())
         self.writer.queue(call)
         return await future
 
     async def write_together(self, together: "Together[P, T]", payload: P) -> T:
         """Hand `payload` to `together`, with others that wait for the same function; return after the commit."""
         call: Call[T] = Call(None, together, payload)
-        future = call.wait_in_loop()
+        future = call.wait_in_loop(asyncio.get_running_loop())
         self.writer.queue(call)
         return await future
 

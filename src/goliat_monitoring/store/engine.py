@@ -21,6 +21,8 @@ READERS = 4
 BUSY_MS = 10_000
 # Statements that a SQLite connection keeps compiled.
 STATEMENTS = 512
+# Pages that a SQLite connection keeps; the system keeps the rest. A busy writer fills all of it.
+CACHE_KB = 8_000
 
 
 def sqlite_url(data_dir: Path) -> str:
@@ -73,7 +75,7 @@ def _sqlite(url: URL, size: int, *, read_only: bool) -> Engine:
             "synchronous=FULL",
             "foreign_keys=ON",
             f"busy_timeout={BUSY_MS}",
-            "cache_size=-32000",
+            f"cache_size=-{CACHE_KB}",
             # The checkpointer comes before that.
             f"wal_autocheckpoint={AT_LAST_PAGES}",
             *(["query_only=ON"] if read_only else []),

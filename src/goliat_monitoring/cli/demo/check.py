@@ -5,7 +5,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from goliat_monitoring.agent.uploads import Uploads
 from goliat_monitoring.cli.client import Client
 from goliat_monitoring.study.cases import Case
 
@@ -33,6 +32,8 @@ def check(api: Client, study_id: str, cases: Sequence[Case], state_dirs: Sequenc
 
 def manifests(state_dirs: Sequence[Path]) -> dict[str, str]:
     """SHA-256 of every file by `relative path/name`, as the agents remember it; a later run replaces an earlier."""
+    from goliat_monitoring.agent.uploads import Uploads  # noqa: PLC0415 -- 15 MB that a server need not hold
+
     sent: dict[str, str] = {}
     found = [path for state_dir in state_dirs for path in state_dir.glob("runs/*/uploads.sqlite")]
     # Names of runs sort by the time at which they were claimed.

@@ -92,8 +92,13 @@ def forget_at_rollback(engine: Engine) -> None:
 
     @event.listens_for(engine, "rollback")
     def _rollback(connection: Connection) -> None:
-        connection.info.pop(KEY, None)
+        _forget(connection)
 
     @event.listens_for(engine, "rollback_savepoint")
     def _savepoint(connection: Connection, _name: str, _context: None) -> None:
+        _forget(connection)
+
+
+def _forget(connection: Connection) -> None:
+    if not connection.invalidated:  # else it is gone, and all that was known of it
         connection.info.pop(KEY, None)
