@@ -52,7 +52,7 @@ async def read_form(
         raise Refused(413, "the form is too large", str(problem)) from None
     except MultipartError as problem:
         form.discard()
-        raise Refused(400, "malformed multipart form", str(problem)) from None
+        raise Refused(400, "malformed multipart form", str(problem.args[0])) from None
     except BaseException:
         form.discard()
         raise
