@@ -45,6 +45,7 @@ REFUSED: list[tuple[str, str, Any, int]] = [
     ("GET", "/api/runs?limit=0", b"", 400),
     ("GET", "/api/runs?limit=99999999999999999999", b"", 400),
     ("GET", "/api/runs/x/log?after=-1", b"", 400),
+    ("GET", "/api/events?before=9223372036854775808", b"", 400),
     ("GET", "/api/super-studies/x/results/file?path=..%2F..%2Fetc%2Fpasswd", b"", 400),
     ("GET", "/static/../../../etc/passwd", b"", 404),
     ("PATCH", "/api/workers/x", {"wish": "explode"}, 400),
