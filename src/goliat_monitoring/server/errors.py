@@ -22,7 +22,7 @@ log = structlog.get_logger()
 WWW_AUTHENTICATE = 'Basic realm="goliat-monitoring", charset="UTF-8"'
 
 
-def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911 - one return a case
+def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911, PLR0912 - a case each
     """What to answer to the failure `problem` of a request. Logs what the answer does not tell."""
     match problem:
         case Refused():
@@ -44,6 +44,9 @@ def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # no
             return Refused(status, _WORDS.get(status, "the request cannot be served"), problem.detail)
         case DataError():
             return Refused(400, "the request holds what the database cannot store", str(problem.orig).strip())
+        case OverflowError() if "SQLite" in str(problem):
+            # What PostgreSQL calls a DataError.
+            return Refused(400, "the request holds what the database cannot store", str(problem))
         case OperationalError():
             log.error("database failed", method=method, path=path, problem=str(problem.orig))
             return Refused(503, "the database does not answer", "nothing was kept; try again in a few seconds")
