@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 import pytest
@@ -19,6 +20,8 @@ from goliat_monitoring.agent.screenshots import Screenshots
 from goliat_monitoring.agent.settings import Limits
 from goliat_monitoring.agent.spool import take_spool
 from goliat_monitoring.agent.uploads import Uploads
+from goliat_monitoring.wire.agent import Enrol, Facts, Fingerprint
+from tests.agent.place import ServerProcess
 
 BOUNDARY = "b0undary"
 # Nothing listens there. Made once: each one reads all certificates.
@@ -28,7 +31,7 @@ NOBODY = Server("http://127.0.0.1:9", 1.0)
 class Station:
     """A relay with one run, and what reached its disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: Server = NOBODY) -> None:
         self.folder = folder
         folder.mkdir(exist_ok=True)
         self.outbox = Outbox(folder / "outbox.sqlite", reorder_s=0)
@@ -41,7 +44,7 @@ class Station:
             outbox=self.outbox,
             uploads=self.uploads,
             screenshots=self.screenshots,
-            server=NOBODY,
+            server=server,
             limits=Limits(message=100_000, screenshot=50_000),
             heard=self.heard.append,
             drop_screenshots=lambda: False,
@@ -61,7 +64,7 @@ class Station:
         content_type: str = "application/json",
         headers: dict[str, str] | None = None,
         method: str = "POST",
-    ) -> tuple[int, dict[str, Any]]:
+    ) -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.relay.port, timeout=10)
         given = {"Content-Type": content_type, "Authorization": "Bearer secret", **(headers or {})}
         connection.request(method, path, body, given)
@@ -273,6 +276,25 @@ def test_the_newest_picture_of_each_tab_is_kept(station: Station) -> None:
     assert station.screenshots.take(0) is None
     huge = multipart(("Timings", "t.jpg", b"x" * 60_000))
     assert station.request("/r/run1/api/gui-screenshots", huge, MULTIPART)[0] == 413
+
+
+def test_the_command_lines_calls_reach_a_server_that_is_open(tmp_path: Path, server: ServerProcess) -> None:
+    (assignment,) = server.create([])
+    name = server.get(f"/api/assignments/{assignment}")["superStudyName"]
+    to_server = Server(server.url, 10.0)
+    to_server.credential = to_server.enrol(Enrol(Fingerprint(name, "box", "boot"), Facts()), None).credential
+    station = Station(tmp_path / "station", to_server)
+    try:
+        query = urlencode({"name": name})
+        (found,) = station.request(f"/r/run1/api/super-studies?{query}", b"", method="GET")[1]
+        (part,) = station.request(f"/r/run1/api/super-studies/{found['id']}/assignments", b"", method="GET")[1]
+        assert part["id"] == assignment
+        claim, body = f"/r/run1/api/assignments/{assignment}/claim", b'{"machineId": "by hand"}'
+        assert station.request(claim, body)[0] == 200
+        assert station.request(claim, body.replace(b"hand", b"foot"))[0] == 409
+    finally:
+        station.close()
+        to_server.close()
 
 
 def test_the_command_lines_calls_say_when_the_server_is_away(station: Station) -> None:

@@ -5,6 +5,8 @@ import hashlib
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from goliat_monitoring.wire import agent as wire
 from tests.support.app import App
 from tests.support.studies import PATHS
@@ -109,6 +111,32 @@ def test_an_agent_speaks_only_for_itself(with_app: WithApp) -> None:
             assert (await second.http.request(method, path)).status_code == 403
         anyone = await app.http.post("/api/agent/v1/claim", json={"sessionId": first.session_id})
         assert anyone.status_code == 401
+
+    with_app(test)
+
+
+def test_what_no_honest_agent_sends_fails_alone(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study(config={"extends": "base.json"})
+        agent = await app.agent()
+        job = (await agent.claim()).job
+        assert job is not None
+        twice = [wire.CaseRef("duke/700MHz/a", "far_field/duke/700MHz/a")] * 2
+        assert (await agent.send(0, wire.CasesItem(twice, {}), agent.line("after"))).next == 2
+        assert (await app.get(f"/api/assignments/{job.assignment_id}"))["expectedTotal"] == 1
+        far = 2**63
+        for method, path, body in (
+            ("POST", "heartbeat", wire.Beat(agent.session_id, far)),
+            ("POST", "session", wire.OpenSession(agent.fingerprint, wire.Facts(), far * 2)),
+            ("POST", f"runs/{job.run_id}/batch", wire.Batch("s1", 2, [wire.LineItem(far, "info", "status", "x")])),
+            ("PUT", f"runs/{job.run_id}/screenshots?tab=Timings&at={far}", b"jpeg"),
+        ):
+            content = body if isinstance(body, bytes) else msgspec.json.encode(body)
+            answer = await agent.call(method, path, content=content)
+            assert answer.status_code in (200, 400), (path, answer.text)
+            if answer.status_code == 400:
+                assert answer.json()["error"] == "the request holds what the database cannot store"
+        assert (await agent.send(2, agent.line("goes on"))).next >= 3
 
     with_app(test)
 

@@ -121,7 +121,15 @@ def test_every_option_comes_from_the_environment(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("PORT", "many"), ("PORT", "70000"), ("ADMIN_TOKEN", "short"), ("SWEEP_INTERVAL_S", "0"), ("LOG_LEVEL", "loud")],
+    [
+        ("PORT", "many"),
+        ("PORT", "70000"),
+        ("ADMIN_TOKEN", "short"),
+        ("ADMIN_TOKEN", "ein Wort, lang genug"),
+        ("ADMIN_TOKEN", "schlüsselschlüssel"),
+        ("SWEEP_INTERVAL_S", "0"),
+        ("LOG_LEVEL", "loud"),
+    ],
 )
 def test_a_bad_option_is_named(tmp_path: Path, name: str, value: str) -> None:
     with pytest.raises(Refused) as refused:

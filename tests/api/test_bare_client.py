@@ -66,6 +66,64 @@ def test_two_machines_behind_one_id_are_never_merged(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_a_removed_machine_stays_away_when_the_other_one_of_its_id_speaks(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        for hostname in ("stays", "goes"):
+            await app.post("/api/heartbeat", {"machineId": "m", "hostname": hostname})
+            await app.pass_time(1)
+        ids = {worker["hostname"]: worker["id"] for worker in await app.get("/api/workers")}
+        assert (await app.http.delete(f"/api/workers/{ids['goes']}")).status_code == 200
+        await app.lines("m", 0, "whose?")
+        [worker] = await app.get("/api/workers")
+        assert (worker["hostname"], worker["state"]) == ("stays", "running")
+        # Long after nobody was heard, too.
+        await app.pass_time(3600)
+        await app.lines("m", 1, "and now?")
+        assert [worker["hostname"] for worker in await app.get("/api/workers")] == ["stays"]
+
+    with_app(test)
+
+
+def test_a_heartbeat_that_tells_less_takes_nothing_back(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        whole = {"machineId": "m", "hostname": "h", "gpuName": "RTX 4090", "cpuCores": 16, "totalRamGB": 64.0}
+        await app.post("/api/heartbeat", whole)
+        for less in ({}, {"gpuName": None, "cpuCores": None, "totalRamGB": None}, {"hostname": ""}):
+            await app.post("/api/heartbeat", {"machineId": "m", **less})
+            [worker] = await app.get("/api/workers")
+            told = {"machineId": worker["ipAddress"], **{name: worker[name] for name in whole if name != "machineId"}}
+            assert told == whole, less
+        await app.post("/api/heartbeat", {"machineId": "m", "hostname": "h", "cpuCores": 8})
+        [worker] = await app.get("/api/workers")
+        assert (worker["cpuCores"], worker["gpuName"]) == (8, "RTX 4090")
+
+    with_app(test)
+
+
+def test_names_and_sizes_that_no_machine_has(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        long, message = "x" * 20_000, {"type": "print", "message": "x"}
+        study = await app.study()
+        claim = f"/api/assignments/{study['assignments'][0]['id']}/claim"
+        for path, body in (
+            ("/api/heartbeat", {"machineId": long}),
+            ("/api/heartbeat", {"machineId": "m", "hostname": long}),
+            ("/api/gui-update", {"machineId": long, "message": message}),
+            ("/api/workers", {"ipAddress": long}),
+            (claim, {"machineId": long}),
+        ):
+            refused = await app.http.post(path, json=body)
+            assert (refused.status_code, refused.json()["error"]) == (400, "the machine's name is too long"), path
+        assert await app.get("/api/workers") == []
+        huge = {"machineId": "m", "hostname": "h", "gpuName": long, "cpuCores": 10**30, "totalRamGB": 1e308}
+        await app.post("/api/heartbeat", huge)
+        [worker] = await app.get("/api/workers")
+        assert len(worker["gpuName"]) == 255
+        assert (await app.http.get("/readyz")).status_code == 200
+
+    with_app(test)
+
+
 MESSAGES: list[dict[str, Any]] = [
     {"type": "log_batch", "logs": [{"type": "status", "message": "hello"}], "sequence": 0},
     {"type": "terminal_only", "message": "\x1b[31mred\x1b[0m [A.b]", "log_type": "verbose", "timestamp": 1.0},

@@ -45,6 +45,7 @@ REFUSED: list[tuple[str, str, Any, int]] = [
     ("GET", "/api/runs?limit=0", b"", 400),
     ("GET", "/api/runs?limit=99999999999999999999", b"", 400),
     ("GET", "/api/runs/x/log?after=-1", b"", 400),
+    ("GET", "/api/events?before=9223372036854775808", b"", 400),
     ("GET", "/api/super-studies/x/results/file?path=..%2F..%2Fetc%2Fpasswd", b"", 400),
     ("GET", "/static/../../../etc/passwd", b"", 404),
     ("PATCH", "/api/workers/x", {"wish": "explode"}, 400),
@@ -70,6 +71,24 @@ def test_refusals_have_one_form(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_a_refusal_names_things_as_the_caller_does(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        for method, path, details in (
+            ("POST", BEAT, "send a JSON object as the body"),
+            ("GET", "/api/workers?includeStale=perhaps", "includeStale: Expected `bool`, got `str`"),
+            ("PUT", "/api/workers", "PUT /api/workers"),
+        ):
+            answer = await app.http.request(method, path)
+            assert answer.json()["details"] == details
+        assert {"GET", "POST"} <= set(answer.headers["allow"].split(", "))
+        odd = b'--b\r\nContent-Disposition: form-data; name="files"; filename="\xff"\r\n\r\nx\r\n--b--'
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        answer = await app.http.post("/api/gui-screenshots", content=odd, headers=form)
+        assert (answer.status_code, answer.json()["details"]) == (400, "Segment header failed to decode")
+
+    with_app(test)
+
+
 def test_what_is_odd_but_honest_is_taken(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         bodies: list[bytes] = [
@@ -87,7 +106,7 @@ def test_what_is_odd_but_honest_is_taken(with_app: WithApp) -> None:
             b'{"machineId":"m","message":{"type":"start_animation","estimate":1e300,"end_value":{}}}',
             b'{"machineId":"m","message":{"type":"memory_error","exit_code":"x"},"timestamp":-5}',
             b'{"machineId":"../../etc","message":{"type":"<script>alert(1)</script>"}}',
-            b'{"machineId":"' + b"x" * 5000 + b'","message":{"type":"print","message":"' + b"y" * 200_000 + b'"}}',
+            b'{"machineId":"' + b"x" * 255 + b'","message":{"type":"print","message":"' + b"y" * 200_000 + b'"}}',
         ]
         for body in bodies:
             for path in (UPDATE, UPDATE + "/"):

@@ -149,14 +149,19 @@ def test_a_name_of_this_machine_is_an_address_too(start_server: Start) -> None:
         address_of("no-such-name.invalid")
 
 
-def test_two_servers_never_share_a_folder_or_an_address(start_server: Start) -> None:
+def test_what_keeps_a_server_from_starting_is_said_in_a_line(start_server: Start) -> None:
     server = start_server()
     command = [sys.executable, "-m", "goliat_monitoring.cli.main", "serve"]
+    taken = server.data_dir / "a file"
+    taken.write_text("no database, and no folder either")
     for arguments, word in (
-        (["--data-dir", str(server.data_dir), "--port", "0"], "data folder"),
+        (["--data-dir", str(server.data_dir), "--port", "0"], "another server uses this data folder"),
         (["--data-dir", str(server.data_dir / "other"), "--port", str(server.port)], "listen"),
         (["--data-dir", str(server.data_dir / "other"), "--host", "0.0.0.0"], "ADMIN_TOKEN"),
         (["--data-dir", str(server.data_dir / "other"), "--database-url", "oracle://x/y"], "sqlite"),
+        # Nothing here needs a look into the program to be understood.
+        (["--data-dir", str(taken / "data")], "data folder cannot be used"),
+        (["--data-dir", str(server.data_dir / "fine"), "--port", "0", "--storage-url", "foo://bar"], "s3://BUCKET"),
     ):
         ended = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=60, check=False)
         assert ended.returncode != 0

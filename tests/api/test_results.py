@@ -184,6 +184,7 @@ def test_a_file_larger_than_memory_pieces_arrives_whole(with_app: WithApp) -> No
         )
         assert raw.content == b"\n".join([content] * 2)
         assert int(raw.headers["content-length"]) == len(raw.content)
+        assert raw.headers["content-type"] == "application/octet-stream"
 
     with_app(test)
 

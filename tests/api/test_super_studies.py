@@ -60,6 +60,18 @@ def test_names_are_unique_and_safe_in_a_path(with_app: WithApp) -> None:
     with_app(test)
 
 
+def test_a_config_that_is_nested_without_end_is_refused(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        for levels, status in ((99, 200), (100, 400), (10_000, 400)):
+            text = json.dumps(new_study(f"study {levels}", config={**CONFIG, "deep": "HERE"}))
+            body = text.replace('"HERE"', "[" * levels + "]" * levels)
+            answer = await app.http.post("/api/super-studies", content=body)
+            assert (answer.status_code, levels) == (status, levels), answer.text[:300]
+        assert len(await app.get("/api/super-studies")) == 1
+
+    with_app(test, writer_process=True)
+
+
 def test_claim_by_name(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         assignment = (await app.study())["assignments"][0]

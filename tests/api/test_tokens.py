@@ -48,6 +48,26 @@ def test_a_role_may_what_it_may(with_app: WithApp, role: str, read: int, act: in
     with_app(test, admin_token="an-admin-token-of-length")
 
 
+@pytest.mark.parametrize("slashes", ["//api/{}", "/api//{}", "/api/{}//", "///api////{}"])
+def test_an_address_with_more_slashes_is_no_way_around(with_app: WithApp, slashes: str) -> None:
+    def url(rest: str) -> str:
+        path, _, query = rest.partition("?")
+        return f"http://localhost{slashes.format(path)}?{query}"
+
+    async def test(app: App) -> None:
+        viewer, operator = [bearer(await made(app, role=role)) for role in ("viewer", "operator")]
+        await app.post("/api/super-studies", new_study(), headers=ADMIN)
+        for headers in (viewer, {**ADMIN, "Sec-Fetch-Site": "cross-site"}):
+            assert (await app.http.get(url("assignment?machineId=m"), headers=headers)).status_code == 403
+        token = {"label": "x", "role": "admin"}
+        assert (await app.http.post(url("tokens"), json=token, headers=operator)).status_code == 403
+        assert (await app.http.get(url("workers"), headers=viewer)).json() == []
+        said = {"machineId": "m", "message": {"type": "print", "message": "x"}}
+        assert (await app.http.post(url("gui-update"), json=said, headers=operator)).status_code == 200
+
+    with_app(test, admin_token="an-admin-token-of-length")
+
+
 def test_a_secret_is_shown_once_and_worthless_when_revoked(with_app: WithApp, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(auth, "REMEMBER_S", 0.0)
 

@@ -170,6 +170,64 @@ def test_every_recorded_file_is_there_byte_for_byte(tmp_path: Path) -> None:
     )
 
 
+def uploaded(folder: Path, requests: list[dict[str, Any]]) -> tuple[dict[str, int], list[list[Any]]]:
+    """What was answered to uploads of four assignments' results, by assignment, and the files that are there then."""
+
+    async def run() -> tuple[dict[str, int], list[list[Any]]]:
+        async with running_app(folder) as app:
+            study = await app.study(parts=4, config=CONFIG)
+            ids = {f"asg-{part['index'] + 1}": part["id"] for part in study["assignments"]}
+            for assignment in ids.values():
+                await app.post(f"/api/assignments/{assignment}/claim", {"machineId": MACHINE})
+            answers = {}
+            for request in requests:
+                name = request["path"].split("/")[3]
+                url, parts = f"/api/assignments/{ids[name]}/results", request.get("parts")
+                if parts is None:
+                    form = {"Content-Type": "application/x-www-form-urlencoded"}
+                    answer = await app.http.post(url, content=request["raw"], headers=form)
+                else:
+                    path, *files = parts
+                    answer = await app.http.post(
+                        url, data={"relativePath": path["value"]},
+                        files=[(part["name"], (part["filename"], content_of(part))) for part in files],
+                    )  # fmt: skip
+                answers[name] = answer.status_code
+            kept = []
+            for name, assignment in ids.items():
+                (run,) = await app.get("/api/runs", params={"assignmentId": assignment})
+                files = (await app.get(f"/api/runs/{run['id']}"))["artifacts"]
+                kept += [
+                    [name, *(it[key] for key in ("relativePath", "filename", "version", "sha256"))] for it in files
+                ]
+            return answers, sorted(kept)
+
+    return asyncio.run(run())
+
+
+def test_recorded_uploads_are_kept_in_any_order(tmp_path: Path) -> None:
+    requests = recorded("results_upload")
+    answers, kept = uploaded(tmp_path / "in-order", requests)
+    # GOLIAT sends no multipart form where it found no file at all.
+    assert answers == {"asg-1": 200, "asg-2": 200, "asg-3": 200, "asg-4": 400}
+    assert kept == sorted(
+        [
+            request["path"].split("/")[3],
+            path["value"],
+            part["filename"],
+            1,
+            hashlib.sha256(content_of(part)).hexdigest(),
+        ]
+        for request in requests
+        if "parts" in request
+        for path, *files in [request["parts"]]
+        for part in files
+    )
+    for seed in (1, 2):
+        shuffled = random.Random(seed).sample(requests, len(requests))
+        assert uploaded(tmp_path / f"shuffled-{seed}", shuffled) == (answers, kept)
+
+
 SOLVER = "MCells/s"
 
 

@@ -101,6 +101,18 @@ def test_memory_error_then_claim_again_is_a_new_run_and_the_tail_stays_with_the_
     assert house.row(tables.runs, first).state == "memory_error"
 
 
+def test_a_machine_that_asks_again_after_a_memory_error_does_not_hold_that_run(house: House) -> None:
+    # GOLIAT was ended between its two messages, or the second got lost.
+    (assignment,) = house.study()
+    assert house.do(claims.claim_next_for_machine, IP, IP) == assignment
+    first = say(house, batch(0, (T0, "first")), T0)
+    assert house.do(claims.claim_next_for_machine, IP, IP) == assignment
+    say(house, {"type": "memory_error", "message": "Memory/allocation error detected", "exit_code": 42}, T0 + 5)
+    assert house.do(claims.claim_next_for_machine, IP, IP) is None
+    house.pass_time(31)
+    assert house.row(tables.runs, first).state == "memory_error"
+
+
 def test_nothing_that_arrives_late_revives_a_judged_run(house: House) -> None:
     run_id = say(house, batch(0, (T0, "first")), T0)
     say(house, {"type": "finished", "message": "Study finished successfully"}, T0 + 1)

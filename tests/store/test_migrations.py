@@ -134,3 +134,20 @@ def test_a_database_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
         migrate(url)
     with opened(url) as connection:
         assert current_revision(connection) == "from-the-future"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://me:secret@127.0.0.1:1/x", "postgresql://me:***@127.0.0.1:1/x: "),
+        ("sqlite:///{taken}", "file is not a database"),
+        ("sqlite:///{taken}/below", "unable to open database file"),
+    ],
+)
+def test_a_database_that_cannot_be_opened_is_named(tmp_path: Path, url: str, said: str) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("no database")
+    with pytest.raises(Refused, match="cannot be opened") as refused:
+        migrate(url.format(taken=taken))
+    assert said in refused.value.details
+    assert "secret" not in refused.value.details

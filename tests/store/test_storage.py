@@ -75,3 +75,12 @@ def test_uploads_that_a_crash_cut_off_are_cleared_at_the_next_start(tmp_path: Pa
         spool.discard()
 
     asyncio.run(test())
+
+
+def test_a_place_that_cannot_be_used_is_refused(tmp_path: Path) -> None:
+    taken = tmp_path / "taken"
+    taken.write_text("no folder")
+    for url, said in ((taken.as_uri(), str(taken)), ("foo://bar", "s3://BUCKET"), ("s3://", "s3://BUCKET")):
+        with pytest.raises(Refused) as refused:
+            Storage(url, tmp_path / "incoming")
+        assert said in refused.value.details

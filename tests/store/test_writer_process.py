@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from goliat_monitoring.store import calls
+from goliat_monitoring.store import calls, frames
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.writer_process import WriterProcess
@@ -33,6 +33,9 @@ def put_together(connection: Connection, numbers: Sequence[int]) -> list[int | E
     for number in kept:
         put(connection, number)
     return [number if number >= 0 else Refused(400, "negative") for number in numbers]
+
+
+def keep_nothing(_connection: Connection, value: object) -> None: ...
 
 
 def break_off(_connection: Connection) -> None:
@@ -148,6 +151,42 @@ def test_what_cannot_travel_is_refused_by_name_and_harms_no_other(database_url: 
             with pytest.raises(TypeError, match="lambda"):
                 await db.write(lambda _c: None)
             assert place.kept == [1]
+
+    asyncio.run(main())
+
+
+def travels(value: object) -> bool:
+    try:
+        frames.pack(value)
+    except RecursionError:
+        return False
+    return True
+
+
+def test_what_is_nested_too_deeply_is_answered_and_harms_no_other(database_url: str) -> None:
+    async def main() -> None:
+        async with place_of(database_url) as place:
+            db, value, depth = place.database, {}, 0  # type: Database, dict[str, object], int
+            while travels(value):
+                value, depth = {"a": value}, depth + 1
+            # Around the depth from which on it does not travel: what goes alone must also go within a group.
+            for _ in range(40):
+                value = value["a"]  # type: ignore[assignment]
+            refused = 0
+            for number in range(60):
+                one, other = await asyncio.wait_for(
+                    asyncio.gather(
+                        db.write(partial(keep_nothing, value=value)),
+                        db.write(partial(put, number=number)),
+                        return_exceptions=True,
+                    ),
+                    30,
+                )
+                assert other == number
+                assert one is None or isinstance(one, RecursionError)
+                refused += one is not None
+                value = {"a": value}
+            assert 0 < refused < 60, depth
 
     asyncio.run(main())
 

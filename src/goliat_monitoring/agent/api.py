@@ -117,10 +117,14 @@ class Server:
         return self._json("POST", f"runs/{quote(run_id, safe='')}/end", end, wire.Ended, fence=fence)
 
     def forward(self, method: str, path: str, query: str, content_type: str, body: bytes) -> tuple[int, bytes]:
-        """One of GOLIAT's own calls to the dashboard, passed on with this agent's credential: status and body."""
+        """One of GOLIAT's own calls to the dashboard, passed on: status and body.
+
+        Without this agent's credential, which is for its runs alone: an open server answers, another says what is
+        missing.
+        """
         target = str(PurePosixPath(path)) + (f"?{query}" if query else "")
         headers = {"Content-Type": content_type} if content_type else {}
-        response = self._send(method, target, body, headers)
+        response = self._send(method, target, body, headers, credential="")
         return response.status_code, response.content
 
     def _json(
@@ -162,7 +166,7 @@ class Server:
         params: dict[str, str] | None = None,
         extra_wait: float = 0,
     ) -> httpx.Response:
-        if secret := credential or self.credential:
+        if secret := self.credential if credential is None else credential:
             headers["Authorization"] = f"Bearer {secret}"
         timeout: Any = httpx.USE_CLIENT_DEFAULT
         if extra_wait:

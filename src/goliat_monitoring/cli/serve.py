@@ -12,7 +12,9 @@ def serve(
     host: Annotated[
         str | None,
         typer.Option(
-            envvar="GOLIAT_MONITORING_HOST", help="Address to listen on; beyond this machine a token is needed."
+            envvar="GOLIAT_MONITORING_HOST",
+            help="Address to listen on; beyond this machine a token is needed.",
+            show_default="127.0.0.1",
         ),
     ] = None,
     port: Annotated[
@@ -37,7 +39,8 @@ def serve(
 ) -> None:
     """Run the server and its dashboard.
 
-    Further settings by environment: GOLIAT_MONITORING_ADMIN_TOKEN, _TRUSTED_HOSTS, _CORS_ORIGINS, _LOG_LEVEL.
+    Further settings by environment: GOLIAT_MONITORING_ADMIN_TOKEN, _TRUSTED_HOSTS, _CORS_ORIGINS, _LOG_LEVEL and those
+    of docs/settings.md.
     """
     try:
         from goliat_monitoring.server.main import serve as run  # noqa: PLC0415 -- an extra that a GPU machine lacks

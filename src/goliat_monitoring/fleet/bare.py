@@ -5,12 +5,13 @@ with sequence 0 whose lines are later than the first one's begins another sessio
 while after a run's closing message belongs to that run, however late it arrives.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Any
 
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.timing import LATE_AFTER_CLOSE
+from goliat_monitoring.fleet.timing import LATE_AFTER_CLOSE, LATE_BARE
 from goliat_monitoring.wire.clock import SECOND
 
 # With a newer run waiting to speak (claimed again after a memory error) only the real tail belongs to the old one:
@@ -51,6 +52,18 @@ class Action(Enum):
 class Choice:
     action: Action
     run_id: str | None = None
+
+
+def speakers(known: Iterable[Any], now: int) -> list[Any]:
+    """Which of the workers of one machine id a message may come from, the newest seen first: those heard lately. Where
+    none is, the one heard last; one that people removed only where no other fits. Several: it is ambiguous.
+
+    `known`: things with `last_seen` (UTC microseconds, as `now`) and `wish`.
+    """
+    newest = sorted(known, key=lambda worker: worker.last_seen, reverse=True)
+    live = [worker for worker in newest if worker.last_seen > now - LATE_BARE]
+    listed = [worker for worker in newest if worker.wish != "removed"]
+    return [worker for worker in live if worker.wish != "removed"] or live[:1] or listed[:1] or newest[:1]
 
 
 def choose_run(runs: Sequence[BareRun], message: BareMessage) -> Choice:

@@ -12,9 +12,18 @@ from goliat_monitoring.wire.errors import Refused
 
 @contextlib.contextmanager
 def owning(data_dir: Path) -> Iterator[None]:
-    """Hold `data_dir` until the end of the block or the death of the process. Raises `Refused` 400 if another does."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "server.lock").open("a+b") as file:
+    """Hold `data_dir` until the end of the block or the death of the process. Raises `Refused` 400 if another does.
+
+    And where it cannot be made or written.
+    """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        file = (data_dir / "server.lock").open("a+b")
+    except OSError as problem:
+        raise Refused(
+            400, "the data folder cannot be used", f"{problem}; choose another one with --data-dir"
+        ) from problem
+    with file:
         try:
             _lock(file)
         except OSError:

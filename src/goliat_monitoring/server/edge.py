@@ -1,5 +1,6 @@
 """The outermost layer: who may call, the hot routes, headers that every answer carries, one form for every failure."""
 
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
@@ -21,6 +22,7 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 # A refused upload is read to its end up to this size: a client that still sends would not see the refusal.
 DRAIN_LIMIT = 64 * 2**20
 STRICT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+SLASHES = re.compile("//+")
 DEFAULT_HEADERS = {
     b"x-content-type-options": b"nosniff",
     b"referrer-policy": b"same-origin",
@@ -55,6 +57,10 @@ class Edge:
         headers = RawHeaders(scope["headers"])
         call = _Call(receive, send, self._cors(headers.get("origin", "")))
         method, path = scope["method"], scope["path"]
+        if "//" in path:
+            # The framework takes several slashes for one. So must who decides over the call, or they lead around him.
+            path = SLASHES.sub("/", path)
+            scope = {**scope, "path": path}
         try:
             if method == "POST" and is_hot(path):
                 await self._answer_hot(scope, headers, call)

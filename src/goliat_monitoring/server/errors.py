@@ -22,7 +22,7 @@ log = structlog.get_logger()
 WWW_AUTHENTICATE = 'Basic realm="goliat-monitoring", charset="UTF-8"'
 
 
-def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911 - one return a case
+def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911, PLR0912 - a case each
     """What to answer to the failure `problem` of a request. Logs what the answer does not tell."""
     match problem:
         case Refused():
@@ -44,6 +44,9 @@ def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # no
             return Refused(status, _WORDS.get(status, "the request cannot be served"), problem.detail)
         case DataError():
             return Refused(400, "the request holds what the database cannot store", str(problem.orig).strip())
+        case OverflowError() if "SQLite" in str(problem):
+            # What PostgreSQL calls a DataError.
+            return Refused(400, "the request holds what the database cannot store", str(problem))
         case OperationalError():
             log.error("database failed", method=method, path=path, problem=str(problem.orig))
             return Refused(503, "the database does not answer", "nothing was kept; try again in a few seconds")
@@ -65,13 +68,15 @@ def headers_of(refusal: Refused) -> dict[str, str]:
 def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, object]]:
     """Litestar's handler for all exceptions."""
     refusal = refusal_of(problem, request.method, request.url.path)
-    return Response(
-        refusal.body(), status_code=refusal.status, headers=headers_of(refusal), media_type="application/json"
-    )
+    # Of the framework's own: which methods an address takes.
+    headers = {**(getattr(problem, "headers", None) or {}), **headers_of(refusal)}
+    return Response(refusal.body(), status_code=refusal.status, headers=headers, media_type="application/json")
 
 
 # How Litestar says that the connection broke in the middle of a request; it has no type of its own for it.
 _LEFT = "client disconnected prematurely"
+# It names the missing parameter of the handler.
+_NO_BODY = "send a JSON object as the body"
 _WORDS = {
     400: "the request has the wrong form",
     413: "the request is too large",
@@ -81,5 +86,15 @@ _WORDS = {
 
 def _validation_text(problem: ValidationException) -> str:
     found = problem.extra if isinstance(problem.extra, list) else []
-    parts = [f"{item.get('key', 'body')}: {item.get('message', '')}" for item in found if isinstance(item, dict)]
+    parts = [
+        _NO_BODY if item.get("message") == "'data'" else f"{_said(item.get('key', 'body'))}: {item.get('message', '')}"
+        for item in found
+        if isinstance(item, dict)
+    ]
     return "; ".join(parts) or problem.detail
+
+
+def _said(name: str) -> str:
+    """A handler's parameter as the caller wrote it."""
+    head, *rest = name.split("_")
+    return head + "".join(part.capitalize() for part in rest)

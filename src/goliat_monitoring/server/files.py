@@ -30,12 +30,14 @@ async def file_answer(services: Services, key: str, filename: str, size: int, *,
     media_type = SHOWN.get(suffix, "application/octet-stream") if show else "application/octet-stream"
     shown = show and suffix in SHOWN
     headers = {
+        # Not as the answer's media type: that of a handler that may also answer with JSON would win.
+        "Content-Type": media_type,
         "Content-Length": str(size),
         "Content-Disposition": disposition(filename, inline=shown),
         "Content-Security-Policy": SANDBOX,
         "Cache-Control": "private, max-age=31536000, immutable",
     }
-    return Stream(await opened(services.storage.read(key)), media_type=media_type, headers=headers, status_code=200)
+    return Stream(await opened(services.storage.read(key)), headers=headers, status_code=200)
 
 
 async def opened(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

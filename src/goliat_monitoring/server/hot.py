@@ -52,14 +52,12 @@ async def answer_hot(
         asked = decode(await read_body(receive, headers), _claims)
         return _encode(await take_claim(services, agent_id(principal), asked, receive))
     found = BATCH.fullmatch(path)
-    if found is not None:
-        worker_id = agent_id(principal)
-        body = await read_body(receive, headers)
-        post = BatchPost(
-            body, services.clock(), services.windows, worker_id, found.group(1), headers.get(FENCE, "") or None
-        )
-        return _encode(await services.db.write_together(hear_posts, post))
-    return None
+    assert found is not None  # noqa: S101 - it is hot
+    worker_id, run_id = agent_id(principal), found.group(1)
+    body = await read_body(receive, headers)
+    fence = headers.get(FENCE, "") or None
+    post = BatchPost(body, services.clock(), services.windows, worker_id, run_id, fence)
+    return _encode(await services.db.write_together(hear_posts, post))
 
 
 async def hear_gui_update(services: Services, said: GuiUpdate, client_ip: str) -> None:

@@ -86,6 +86,8 @@ class Settings:
             raise Refused(400, "bad option", f"log_level {self.log_level!r}: one of debug, info, warning, error")
         if self.admin_token and len(self.admin_token) < SHORTEST_TOKEN:
             raise Refused(400, "admin token too short", f"at least {SHORTEST_TOKEN} characters. {HOW_TO_MAKE_ONE}")
+        if not self.admin_token.isascii() or any(character.isspace() for character in self.admin_token):
+            raise Refused(400, "bad admin token", f"ASCII without spaces fits into a header. {HOW_TO_MAKE_ONE}")
         if not self.open_to_this_machine and not self.admin_token:
             raise Refused(
                 400,

@@ -52,7 +52,7 @@ async def read_form(
         raise Refused(413, "the form is too large", str(problem)) from None
     except MultipartError as problem:
         form.discard()
-        raise Refused(400, "malformed multipart form", str(problem)) from None
+        raise Refused(400, "malformed multipart form", str(problem.args[0])) from None
     except BaseException:
         form.discard()
         raise
@@ -110,7 +110,9 @@ class _Reader:
         if WINDOWS_FOLDER.search(str(part.header("Content-Disposition", ""))):
             raise Refused(400, "the file name cannot be stored", "it has a folder or a drive; send the bare name")
         self._spool = self._storage.spool(self._file_limit)
-        self._form.files.append(FilePart(str(part.name), str(part.filename), self._spool))
+        # As it came: no system but Linux's can have a quote in a name.
+        filename = str(part.filename).replace('"', "%22")
+        self._form.files.append(FilePart(str(part.name), filename, self._spool))
 
     def _end(self) -> None:
         if self._spool is None and self._part is not None:

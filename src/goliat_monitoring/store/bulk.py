@@ -89,7 +89,10 @@ def _write(connection: Connection, rows: Rows, sql: Callable[..., str], *about: 
     for count in TOGETHER:
         while len(rows) - start >= count:
             part = rows[start : start + count]
-            values = part[0] if count == 1 else tuple(chain.from_iterable(part))
+            if count > 1:
+                values = tuple(chain.from_iterable(part))
+            else:
+                values = (*part[0][1:], part[0][0]) if sql is _update else part[0]
             driver.execute(connection, sql("sqlite", count, *about), values)
             start += count
 
@@ -116,8 +119,9 @@ def _update(dialect: str, count: int, table: Table, columns: tuple[str, ...]) ->
     key = _key(table)
     of_row = f'WHERE {table.name}."{key}" ='
     if count == 1:
-        settings = ", ".join(f'"{name}" = ?{i}' for i, name in enumerate(columns, 2))
-        return f"UPDATE {table.name} SET {settings} {of_row} ?1"  # noqa: S608 - own names
+        # The key comes last. Numbers (`?1`) would do without that, but early versions of Python 3.12 warn of them.
+        settings = ", ".join(f'"{name}" = ?' for name in columns)
+        return f"UPDATE {table.name} SET {settings} {of_row} ?"  # noqa: S608 - own names
     cells, given = _cells(1 + len(columns)), _given(dialect, count, table, (key, *columns))
     settings = ", ".join(f'"{name}" = v.c{i}' for i, name in enumerate(columns, 1))
     return f"WITH v({cells}) AS ({given}) UPDATE {table.name} SET {settings} FROM v {of_row} v.c0"  # noqa: S608

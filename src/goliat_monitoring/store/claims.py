@@ -88,7 +88,7 @@ def claim_next_for_machine(connection: Connection, moment: Moment, machine_id: s
     worker_id, _ = workers.of_machine(connection, moment, machine_id, ip)
     workers.seen(connection, moment, worker_id, ip)
     held = runs.newest_live(connection, [worker_id])
-    if held is not None and held.assignment_id is not None and held.finished_at is None:
+    if held is not None and held.assignment_id is not None and held.judge_at is None:
         return str(held.assignment_id)
     found = queue.deal(connection, moment, {worker_id: workers.get(connection, worker_id).facts}).get(worker_id)
     if found is None:

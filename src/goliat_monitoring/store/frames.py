@@ -44,7 +44,10 @@ def pack_group(group: Sequence[Call[Any]]) -> tuple[bytes, list[Call[Any]]]:
         fit = []
         for call in group:
             try:
-                pack(_order(call))
+                pack([_order(call)])
+            except RecursionError as problem:
+                # Nested deeper than pickle goes: the sender's doing.
+                call.failure = problem
             except Exception as problem:  # noqa: BLE001 - pickle raises anything
                 what = call.unit if call.together is None else call.together
                 call.failure = TypeError(
@@ -61,7 +64,9 @@ def pack_answers(answers: Answers) -> bytes:
     try:
         return pack(answers)
     except Exception:  # noqa: BLE001 - found out below whose fault it is
-        outcomes = [(done, value) if _travels(value) else (False, _stand_in(value)) for done, value in answers.outcomes]
+        outcomes = [
+            (done, value) if _travels(answers, value) else (False, _stand_in(value)) for done, value in answers.outcomes
+        ]
         return pack(answers._replace(outcomes=outcomes))
 
 
@@ -103,9 +108,10 @@ def _name(what: Any) -> str:
     return f"{getattr(what, '__module__', '')}.{getattr(what, '__qualname__', repr(what))}"
 
 
-def _travels(value: Any) -> bool:
+def _travels(answers: Answers, value: Any) -> bool:
+    """As deep as it will lie: what is nested too deeply there may travel alone."""
     try:
-        pickle.loads(pickle.dumps(value, pickle.HIGHEST_PROTOCOL))  # noqa: S301 - just made
+        pickle.loads(pickle.dumps(answers._replace(outcomes=[(True, value)]), pickle.HIGHEST_PROTOCOL))  # noqa: S301
     except Exception:  # noqa: BLE001 - pickle raises anything
         return False
     return True

@@ -8,6 +8,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.engine import make_engine
@@ -27,10 +28,11 @@ def config_for(connection: Connection | None = None) -> Config:
 def migrate(url: str, revision: str = "head") -> str:
     """Apply what the database at `url` lacks, in one transaction. Returns its revision.
 
-    Raises `Refused` 500 when the database was written by a newer program than this one.
+    Raises `Refused` 500 when the database cannot be opened, or was written by a newer program than this one.
     """
     engine = make_engine(url)
     try:
+        _refuse_unreachable(engine)
         return migrate_engine(engine, revision)
     finally:
         engine.dispose()
@@ -66,6 +68,16 @@ def differences(connection: Connection) -> list[object]:
         opts={"compare_type": True, "target_metadata": tables.metadata},
     )
     return list(compare_metadata(context, tables.metadata))
+
+
+def _refuse_unreachable(engine: Engine) -> None:
+    """Tell what stands in the way of a first connection, before anything is done that may fail for other reasons."""
+    try:
+        engine.connect().close()
+    except DBAPIError as problem:
+        where = engine.url.set(drivername=engine.url.get_backend_name()).render_as_string(hide_password=True)
+        why = " ".join(str(problem.orig).split())
+        raise Refused(500, "the database cannot be opened", f"{where}: {why}") from problem
 
 
 def _refuse_newer(connection: Connection) -> None:

@@ -224,17 +224,28 @@ class Storage:
     """Files by key. `spool_dir` holds what is arriving; for a local folder it must be on the same disk."""
 
     def __init__(self, url: str, spool_dir: Path) -> None:
-        """`url`: `file:///folder`, or what obstore knows (`s3://bucket/prefix`, `memory:///`, ...)."""
+        """`url`: `file:///folder`, or what obstore knows (`s3://bucket/prefix`, `memory:///`, ...).
+
+        Raises `Refused` 400 for another one, 500 where a folder cannot be made.
+        """
         self.url = url
         parsed = urlparse(url)
-        if parsed.scheme == "file":
-            root = Path(url2pathname(unquote(parsed.path) if os.name != "nt" else parsed.path))
-            self._store: Store = LocalFiles(root)
-            self._spool_dir = root / "incoming"
-        else:
-            self._store = RemoteFiles(from_url(url))
-            self._spool_dir = spool_dir
-        self._spool_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            if parsed.scheme == "file":
+                root = Path(url2pathname(unquote(parsed.path) if os.name != "nt" else parsed.path))
+                self._store: Store = LocalFiles(root)
+                self._spool_dir = root / "incoming"
+            else:
+                self._store = RemoteFiles(from_url(url))
+                self._spool_dir = spool_dir
+            self._spool_dir.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise Refused(500, "the folder for files cannot be used", str(problem)) from problem
+        except BaseError as problem:
+            why = str(problem).partition("\n")[0]
+            raise Refused(
+                400, "bad storage URL", f"{why}. Use file:///FOLDER, s3://BUCKET, gs://BUCKET or az://CONTAINER"
+            ) from problem
         for left in self._spool_dir.glob("upload-*"):
             left.unlink(missing_ok=True)  # of uploads that a crash cut off
 

@@ -14,7 +14,7 @@ from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
-from goliat_monitoring.study.extends import ConfigProblem
+from goliat_monitoring.study.extends import ConfigProblem, check_nesting
 from goliat_monitoring.study.names import NameProblem, check_study_name, next_free_name
 from goliat_monitoring.study.requirements import Requirements
 from goliat_monitoring.wire.errors import Refused
@@ -56,6 +56,10 @@ def create(
     name = free_name(connection, name)
     if not split_configs:
         raise Refused(400, "the study has no assignments", "send at least one object in `assignments`")
+    try:
+        check_nesting(base_config)
+    except ConfigProblem as problem:
+        raise Refused(400, "the config cannot be used", str(problem)) from None
     each = [requirements] * len(split_configs) if isinstance(requirements, Requirements) else requirements
     planned = [
         Planned(config, demand, *_plan(config, index))
@@ -172,6 +176,7 @@ def free_name(connection: Connection, asked: str) -> str:
 def _plan(config: dict[str, Any], index: int) -> tuple[list[Case] | None, dict[str, bool]]:
     """The cases of one assignment (None while its parents are unknown here) and the phases it asks for."""
     try:
+        check_nesting(config)
         wanted = phases(config)
         flags = {"do_setup": wanted.do_setup, "do_run": wanted.do_run, "do_extract": wanted.do_extract}
         return (None if "extends" in config else enumerate_cases(config)), flags

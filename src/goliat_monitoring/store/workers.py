@@ -1,12 +1,12 @@
 """Workers: bare clients told apart by machine id and hostname, and what people ask of any worker."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, case, insert, select, update
 
-from goliat_monitoring.fleet.timing import LATE_BARE
+from goliat_monitoring.fleet.bare import speakers
 from goliat_monitoring.store import runs, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
@@ -22,6 +22,10 @@ _ONE = select(workers).where(workers.c.id == bindparam("one"))
 # What can be asked of many at once.
 Asked = Literal["active", "paused", "draining", "removed"]
 WISHES = ("active", "paused", "draining", "stopping")
+# Of a machine id or a host name; those of the internet have 253.
+LONGEST_NAME = 255
+# What a hostile machine may claim to have.
+MOST_CORES, MOST_GIB = 100_000, 1_000_000
 # Euro an hour; more is a mistyped price.
 MOST_PER_HOUR = 10_000
 
@@ -35,17 +39,25 @@ def get(connection: Connection, worker_id: str) -> Row[tuple[object, ...]]:
 
 
 def hear_heartbeat(connection: Connection, moment: Moment, beat: Heartbeat, ip: str) -> str:
-    """A bare client's heartbeat: register or refresh its worker. Returns the worker's id."""
+    """A bare client's heartbeat: register or refresh its worker. Returns the worker's id.
+
+    What it does not tell stays as it was. Without a hostname it is from the machine that messages are from.
+    """
     machine_id = beat.machine_id or beat.ip_address
     if not machine_id:
         raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
-    known = Facts(
-        hostname=beat.hostname or "",
-        gpu_name=beat.gpu_name or "",
-        cpu_cores=max(beat.cpu_cores or 0, 0),
-        ram_bytes=round(max(beat.total_ram_gb or 0, 0) * 2**30),
-    )
-    return _hear_bare(connection, moment, machine_id, beat.hostname or "", ip, known)
+    told: dict[str, object] = {}
+    if beat.gpu_name is not None:
+        told["gpu_name"] = beat.gpu_name[:LONGEST_NAME]
+    if beat.cpu_cores is not None:
+        told["cpu_cores"] = min(max(beat.cpu_cores, 0), MOST_CORES)
+    if beat.total_ram_gb is not None:
+        told["ram_bytes"] = round(min(max(beat.total_ram_gb, 0), MOST_GIB) * 2**30)
+    hostname = beat.hostname
+    if not hostname:
+        worker_id, _ = of_machine(connection, moment, machine_id, ip)
+        hostname = str(get(connection, worker_id).hostname)
+    return _hear_bare(connection, moment, machine_id, hostname, ip, {"hostname": hostname, **told})
 
 
 def register(
@@ -58,7 +70,7 @@ def register(
     """
     known = _listed(connection, machine_id)
     if hostname or not known:
-        worker_id = _hear_bare(connection, moment, machine_id, hostname or "", ip, None, seen=False)
+        worker_id = _hear_bare(connection, moment, machine_id, hostname or "", ip, {}, seen=False)
     elif len(known) == 1:
         worker_id = known[0]
     else:
@@ -77,16 +89,14 @@ def of_machine(connection: Connection, moment: Moment, machine_id: str, ip: str)
     Several live hostnames under one machine id (a shared address, several studies on one machine) are ambiguous: the
     one with the newest live run is meant.
     """
-    known = connection.execute(
-        select(workers).where(workers.c.machine_id == machine_id).order_by(workers.c.last_seen.desc())
-    ).all()
+    known = connection.execute(select(workers).where(workers.c.machine_id == machine_id)).all()
     if not known:
-        return _hear_bare(connection, moment, machine_id, "", ip, None), False
-    live = [row for row in known if row.last_seen > moment.now - LATE_BARE and row.wish != "removed"]
-    if len(live) < 2:
-        return known[0].id, False
-    newest = runs.newest_live(connection, [row.id for row in live])
-    return (newest.worker_id if newest is not None else live[0].id), True
+        return _hear_bare(connection, moment, machine_id, "", ip, {}), False
+    meant = speakers(known, moment.now)
+    if len(meant) == 1:
+        return meant[0].id, False
+    newest = runs.newest_live(connection, [row.id for row in meant])
+    return (newest.worker_id if newest is not None else meant[0].id), True
 
 
 def seen(connection: Connection, moment: Moment, worker_id: str, ip: str, skew: int | None = None) -> None:
@@ -210,19 +220,27 @@ def _hear_bare(
     machine_id: str,
     hostname: str,
     ip: str,
-    facts: Facts | None,
+    told: Mapping[str, object],
     *,
     seen: bool = True,
 ) -> str:
-    """Find, complete or create the worker (machine id, hostname)."""
+    """Find, complete or create the worker (machine id, hostname). `told`: fields of its facts.
+
+    Raises `Refused` 400 for names that are none: they stand in every list, and PostgreSQL's index takes no longer ones.
+    """
+    if max(len(machine_id), len(hostname)) > LONGEST_NAME:
+        raise Refused(
+            400, "the machine's name is too long", f"machineId and hostname: at most {LONGEST_NAME} characters"
+        )
     own = select(workers).where(workers.c.machine_id == machine_id)
     row = connection.execute(own.where(workers.c.hostname == hostname)).one_or_none()
     if row is None and hostname:
         # Messages came before the first heartbeat: now the hostname is known.
         row = connection.execute(own.where(workers.c.hostname == "")).one_or_none()
     values: dict[str, object] = {"hostname": hostname, "ip": ip, "wish": "active"}
-    if facts is not None:
-        values["facts"] = msgspec.json.encode(facts).decode()
+    if told:
+        facts = Facts() if row is None else msgspec.json.decode(row.facts, type=Facts)
+        values["facts"] = msgspec.json.encode(msgspec.structs.replace(facts, **told)).decode()
     if row is None:
         worker_id = new_id()
         connection.execute(

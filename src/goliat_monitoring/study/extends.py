@@ -11,6 +11,8 @@ from typing import Any
 Config = dict[str, Any]
 # Real chains have three levels; the limit only bounds hostile input.
 MAX_LEVELS = 32
+# Real configs have a handful; JSON that is nested without end cannot be worked with.
+MAX_NESTING = 100
 # Where GOLIAT looks for a parent that is named without a folder, below its base folder, in this order.
 LOOKUP = ("configs/", "goliat/config/defaults/")
 
@@ -107,6 +109,21 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
         _lay_over(resolved, layer, name, "")
     resolved.pop("extends", None)
     return resolved
+
+
+def check_nesting(config: Config) -> None:
+    """Raises `ConfigProblem` for a config with more than `MAX_NESTING` objects and lists inside each other."""
+    level: list[Any] = [config]
+    for _ in range(MAX_NESTING):
+        level = [
+            inner
+            for outer in level
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return
+    raise ConfigProblem(f"The config has more than {MAX_NESTING} levels of objects inside each other.")
 
 
 def _lay_over(base: Config, child: Config, file: str, path: str) -> None:

@@ -1,16 +1,47 @@
 """Where a bare client's message belongs, whatever the order of arrival."""
 
 import random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, Choice, choose_run, is_newest
+from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, Choice, choose_run, is_newest, speakers
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.wire.clock import SECOND
 
 KEEP, OPEN = Action.KEEP, Action.OPEN
+
+
+class Known(NamedTuple):
+    name: str
+    last_seen: int
+    wish: str = "active"
+
+
+NOW = 10_000 * SECOND
+SEEN = {"now": NOW, "lately": NOW - 60 * SECOND, "long ago": NOW - 3600 * SECOND, "longer ago": NOW - 7200 * SECOND}
+
+
+@pytest.mark.parametrize(
+    ("known", "wanted"),
+    [
+        ([("a", "now"), ("b", "lately")], ["a", "b"]),
+        ([("a", "long ago"), ("b", "lately")], ["b"]),
+        ([("a", "longer ago"), ("b", "long ago")], ["b"]),
+        ([("a", "now", "removed"), ("b", "lately")], ["b"]),
+        ([("a", "now", "removed"), ("b", "lately", "removed")], ["a"]),
+        ([("a", "now", "removed"), ("b", "long ago")], ["a"]),
+        ([("a", "long ago", "removed"), ("b", "longer ago", "paused")], ["b"]),
+        ([("a", "long ago", "removed")], ["a"]),
+        ([], []),
+    ],
+)
+def test_who_of_one_machine_id_may_speak(known: list[tuple[str, ...]], wanted: list[str]) -> None:
+    found = [Known(name, SEEN[seen], *wish) for name, seen, *wish in known]
+    assert [one.name for one in speakers(found, NOW)] == wanted
+    assert [one.name for one in speakers(reversed(found), NOW)] == wanted
 
 
 def run(

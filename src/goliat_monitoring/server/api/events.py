@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import msgspec
 from litestar import get
-from litestar.params import FromQuery, QueryParameter
+from litestar.params import QueryParameter
 
 from goliat_monitoring.server.context import Given
 from goliat_monitoring.store.read.events import list_events
@@ -30,7 +30,7 @@ async def events_list(
     worker_id: Annotated[str | None, QueryParameter(name="workerId")] = None,
     assignment_id: Annotated[str | None, QueryParameter(name="assignmentId")] = None,
     super_study_id: Annotated[str | None, QueryParameter(name="superStudyId")] = None,
-    before: FromQuery[int | None] = None,
+    before: Annotated[int | None, QueryParameter(ge=1, le=2**63 - 1)] = None,
     limit: Annotated[int, QueryParameter(ge=1, le=1000)] = 200,
 ) -> list[EventJson]:
     """Events about all given subjects, newest first; `before` an id, to page on."""

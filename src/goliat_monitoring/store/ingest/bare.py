@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select, update
 
-from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, choose_run, is_newest
+from goliat_monitoring.fleet.bare import Action, BareMessage, BareRun, choose_run, is_newest, speakers
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.fleet.timing import LATE_BARE, LEASE
+from goliat_monitoring.fleet.timing import LEASE
 from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
@@ -190,13 +190,11 @@ class Senders:
             workers.of_machine(self._connection, heard.moment, heard.machine_id, heard.ip)
             self._read({heard.machine_id})
             known = self._workers[heard.machine_id]
-        now = heard.moment.now
         if len(known) > 1:
-            known = sorted(known, key=lambda row: row.last_seen, reverse=True)
-            live = [row for row in known if row.last_seen > now - LATE_BARE and row.wish != "removed"]
-            if len(live) > 1:
-                newest = runs.newest_live(self._connection, [row.id for row in live])
-                return (newest.worker_id if newest is not None else live[0].id), True
+            known = speakers(known, heard.moment.now)
+            if len(known) > 1:
+                newest = runs.newest_live(self._connection, [row.id for row in known])
+                return (newest.worker_id if newest is not None else known[0].id), True
         self._see(known[0], heard)
         return str(known[0].id), False
 
@@ -213,7 +211,8 @@ class Senders:
         ):
             self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
             newest = row._replace(last_seen=now, ip=heard.ip, wish=wish, clock_skew=skew)
-            self._workers[row.machine_id] = [newest]
+            known = self._workers[row.machine_id]
+            self._workers[row.machine_id] = [newest if it.id == row.id else it for it in known]
 
     def _run(self, heard: GuiMessage, worker_id: str, *, ambiguous: bool) -> RunDraft:
         newest_id = self._newest.get(worker_id)

@@ -132,7 +132,8 @@ def _learn_cases(connection: Connection, run: Row[Any], item: wire.CasesItem) ->
     if assignments.expected_cases(connection, assignment.id):
         return
     found = []
-    for ordinal, ref in enumerate(item.cases):
+    # One that is told twice is one: the batch would be sent again for ever, as below.
+    for ordinal, ref in enumerate({ref.key: ref for ref in item.cases}.values()):
         phantom, frequency, placement = ([*ref.key.split("/", 2), "", ""])[:3]
         found.append(
             Case(
