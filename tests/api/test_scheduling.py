@@ -56,9 +56,9 @@ def test_a_waiting_claim_looks_when_something_changed_and_never_by_the_clock(
     looks = list[str]()
     deal = queue.deal
 
-    def counted(connection: Any, moment: Any, facts: Any) -> Any:
+    def counted(connection: Any, moment: Any, facts: Any, *more: Any) -> Any:
         looks.extend(facts)
-        return deal(connection, moment, facts)
+        return deal(connection, moment, facts, *more)
 
     monkeypatch.setattr(queue, "deal", counted)
 
