@@ -56,9 +56,9 @@ def test_a_waiting_claim_looks_when_something_changed_and_never_by_the_clock(
     looks = list[str]()
     deal = queue.deal
 
-    def counted(connection: Any, moment: Any, facts: Any) -> Any:
+    def counted(connection: Any, moment: Any, facts: Any, *more: Any) -> Any:
         looks.extend(facts)
-        return deal(connection, moment, facts)
+        return deal(connection, moment, facts, *more)
 
     monkeypatch.setattr(queue, "deal", counted)
 
@@ -204,6 +204,12 @@ def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
         assert [part["replaced"] for part in whole["assignments"]] == [True, False, False, False, False]
         assert (whole["totalAssignments"], whole["state"]) == (4, "waiting")
         assert (await app.http.post(f"{path}/split-again", json={"numSplits": 0})).status_code == 400
+        # Each is told as a part of the study, and not of the part that its assignment was before.
+        again = await app.post(f"{path}/split-again", {"preview": True})
+        texts = [part["label"] for part in again["assignments"]]
+        assert texts == [part["label"] for part in done["assignments"]]
+        assert "everything" not in texts
+        assert len(set(texts)) == 4
         await app.post(f"{path}/cancel", None)
         made = await app.post(f"{path}/missing", {"name": "rest", "workers": 2})
         assert sum(part["simulations"] for part in made["assignments"]) == 8

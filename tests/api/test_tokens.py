@@ -1,11 +1,14 @@
 """API tokens: made once, judged by their role, revoked at once; who used them when."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from goliat_monitoring.server import auth
+from goliat_monitoring.server import callers
+from goliat_monitoring.store import credentials
+from goliat_monitoring.wire.errors import Refused
 from tests.support.app import App
 from tests.support.studies import new_study
 
@@ -69,7 +72,7 @@ def test_an_address_with_more_slashes_is_no_way_around(with_app: WithApp, slashe
 
 
 def test_a_secret_is_shown_once_and_worthless_when_revoked(with_app: WithApp, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "REMEMBER_S", 0.0)
+    monkeypatch.setattr(callers, "REMEMBER_S", 0.0)
 
     async def test(app: App) -> None:
         token = await made(app, role="viewer")
@@ -89,6 +92,51 @@ def test_a_secret_is_shown_once_and_worthless_when_revoked(with_app: WithApp, mo
         assert again.status_code == 409
         (row,) = await app.get("/api/tokens", headers=ADMIN)
         assert row["state"] == "revoked"
+
+    with_app(test, admin_token="an-admin-token-of-length")
+
+
+def test_callers_that_come_at_once_are_looked_up_together(with_app: WithApp, monkeypatch: pytest.MonkeyPatch) -> None:
+    reads = list[int]()
+    find = credentials.find
+
+    def counted(connection: Any, now: int, hashes: list[str]) -> Any:
+        reads.append(len(hashes))
+        return find(connection, now, hashes)
+
+    async def test(app: App) -> None:
+        tokens = [await made(app, role="viewer") for _ in range(20)]
+        revoked = await made(app, role="viewer")
+        assert (await app.http.delete(f"/api/tokens/{revoked['id']}", headers=ADMIN)).status_code == 200
+        monkeypatch.setattr(credentials, "find", counted)
+        callers_at_once = [*tokens, revoked, {"token": "unknown"}, *tokens]
+        answers = await asyncio.gather(
+            *(app.http.get("/api/workers", headers=bearer(token)) for token in callers_at_once)
+        )
+        assert [answer.status_code for answer in answers] == [200] * 20 + [401] * 2 + [200] * 20
+        assert sum(reads) == 22, "each secret is looked up once"
+        # The first goes alone; whoever came meanwhile goes with the next.
+        assert len(reads) <= 4, reads
+
+    with_app(test, admin_token="an-admin-token-of-length")
+
+
+def test_trouble_of_a_read_is_told_and_the_next_call_reads_again(
+    with_app: WithApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find = credentials.find
+
+    def broken(*_about: Any, **_more: Any) -> Any:
+        raise Refused(503, "the database is away")
+
+    async def test(app: App) -> None:
+        tokens = [await made(app, role="viewer") for _ in range(3)]
+        monkeypatch.setattr(credentials, "find", broken)
+        for asked in (tokens, tokens):
+            answers = await asyncio.gather(*(app.http.get("/api/workers", headers=bearer(one)) for one in asked))
+            assert [answer.status_code for answer in answers] == [503] * 3
+        monkeypatch.setattr(credentials, "find", find)
+        assert (await app.http.get("/api/workers", headers=bearer(tokens[0]))).status_code == 200
 
     with_app(test, admin_token="an-admin-token-of-length")
 

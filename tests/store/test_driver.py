@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from goliat_monitoring.store import driver, tables
-from goliat_monitoring.store.bulk import delete_rows, insert_rows, update_rows
+from goliat_monitoring.store.bulk import delete_rows, fetch_later, insert_rows, rows_of, update_rows
 from goliat_monitoring.store.engine import make_engine
 from tests.store.conftest import House
 
@@ -76,3 +76,35 @@ def test_a_connection_that_died_is_told_as_such(database_url: str) -> None:
         assert driver.fetch(again, "SELECT 1") == [(1,)]
     engine.dispose()
     another.dispose()
+
+
+# What JSON, SQL and PostgreSQL's text of an array each write in their own way.
+HOSTILE = ["", "plain", 'a "quote"', "back\\slash", "\\n", "\\\\", "line\nbreak", "tab\t", "{a,b}", "NULL", "null", "é",
+           "€😀", "\x01", "\x7f", "a,b", " spaces ", "'", "%s", "{value}", "</script>"]  # fmt: skip
+
+
+@pytest.mark.parametrize("names", [HOSTILE, *([name] for name in HOSTILE)], ids=lambda names: repr(names[:1]))
+def test_every_text_comes_back_as_it_was(house: House, names: list[str]) -> None:
+    rows = [(f"{number}", "bare", 1, 1, name, None) for number, name in enumerate(names)]
+
+    def unit(connection: Connection) -> list[tuple[object, ...]]:
+        insert_rows(connection, tables.workers, (*WORKERS, "hostname", "machine_id"), rows)
+        source = rows_of(connection, tables.workers, ("hostname",))
+        sql = "SELECT w.hostname, w.machine_id FROM {rows} JOIN workers AS w ON w.hostname = v.c0 ORDER BY w.id"
+        with driver.one_journey(connection):
+            later = fetch_later(connection, sql, source, [(name,) for name in names])
+        return later()
+
+    wanted = [(name, None) for _, name in sorted((str(number), name) for number, name in enumerate(names))]
+    assert house.database.submit(unit).result(30) == wanted
+
+
+def test_what_was_asked_on_the_way_is_as_it_was_then(house: House) -> None:
+    def unit(connection: Connection) -> list[list[tuple[object, ...]]]:
+        with driver.one_journey(connection):
+            before = driver.fetch_later(connection, "SELECT id FROM workers")
+            insert_rows(connection, tables.workers, WORKERS, [worker("a")])
+            after = driver.fetch_later(connection, "SELECT id FROM workers")
+        return [before(), after()]
+
+    assert house.database.submit(unit).result(30) == [[], [("a",)]]

@@ -72,7 +72,7 @@ def show_study(
         (
             (
                 it.get("index"),
-                show.state(it.get("status")),
+                "split again" if it.get("replaced") else show.state(it.get("status")),
                 show.percent(it.get("progress")),
                 it.get("currentStage"),
                 worker_name(it.get("worker")),

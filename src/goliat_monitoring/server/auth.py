@@ -8,7 +8,6 @@ Without an admin token the server listens on loopback only and is open to that m
 import base64
 import binascii
 import hmac
-import time
 from contextlib import suppress
 from functools import partial
 from typing import Literal
@@ -17,10 +16,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from goliat_monitoring.server.body import Headers
+from goliat_monitoring.server.callers import Callers
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import is_loopback
 from goliat_monitoring.store import credentials
-from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
 
@@ -37,8 +36,6 @@ ASKING_PATHS = frozenset({"/api/super-studies/preview", "/fragments/studies/new"
 NOTE_EVERY = 300 * SECOND
 # They tell nothing but that a server is here, and what watches it has no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-# A revoked credential works at most this long, seconds.
-REMEMBER_S = 2.0
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -67,7 +64,7 @@ class Gate:
         self._hosts.update(host.strip("[]").lower() for host in settings.trusted_hosts)
         self._check_hosts = "*" not in self._hosts and (settings.open_to_this_machine or bool(settings.trusted_hosts))
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins)
-        self._known: dict[str, tuple[float, credentials.Credential | None]] = {}
+        self._callers = Callers(services)
 
     def allows_origin(self, origin: str) -> bool:
         """Whether pages of `origin` may read the API."""
@@ -113,16 +110,9 @@ class Gate:
         )
 
     async def _credential(self, secret: str) -> credentials.Credential | None:
-        key, now = secret_hash(secret), time.monotonic()
-        known = self._known.get(key)
-        if known is not None and known[0] > now:
-            return known[1]
-        found = await self._services.db.read(lambda c: credentials.find(c, self._services.clock(), secret))
-        if found is not None and found.kind == "api":
+        found, just_read = await self._callers.find(secret)
+        if just_read and found is not None and found.kind == "api":
             self._note_use(found)
-        if len(self._known) > 10_000:
-            self._known.clear()
-        self._known[key] = (now + REMEMBER_S, found)
         return found
 
     def _note_use(self, found: credentials.Credential) -> None:

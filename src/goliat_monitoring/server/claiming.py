@@ -1,6 +1,7 @@
 """An agent's claim: answered at once when there is work, else held open until there may be some."""
 
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 from goliat_monitoring.fleet.timing import ASK_FOR_WORK
@@ -18,7 +19,8 @@ SOON_S = 0.01
 async def take_claim(services: Services, worker_id: str, said: Claim, receive: Any) -> Claimed:
     """What the worker gets. `receive`: of the request, whose body was read; tells that the agent went away."""
     ends = time.monotonic() + min(max(said.wait_s, 0.0), LONGEST_WAIT_S)
-    async with Departure(receive) as departure:
+    departure: Departure | None = None
+    async with AsyncExitStack() as stack:
         while True:
             stamp = services.hub.stamp()
             turn = await services.db.write_together(claim_together, Ask(services.moment(), worker_id, said.session_id))
@@ -29,4 +31,7 @@ async def take_claim(services: Services, worker_id: str, said: Claim, receive: A
             # Work also appears as time passes, which no commit tells.
             if turn.change is not None:
                 rest = min(rest, max((turn.change - services.clock()) / SECOND, 0.0) + SOON_S)
+            # Most are answered at once: only of those that wait it is watched whether they left.
+            if departure is None:
+                departure = await stack.enter_async_context(Departure(receive))
             await wait_for(services.hub, "work", stamp, rest, departure)

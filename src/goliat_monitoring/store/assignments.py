@@ -7,8 +7,8 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
-from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import fetch, rows_of
+from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.bulk import fetch_later, rows_of
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -105,12 +105,11 @@ def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], 
     return int(attempt)
 
 
-def start_first(connection: Connection, moment: Moment, started: Sequence[tuple[str, str]]) -> None:
-    """`start` for many that nobody has tried: (assignment, run) of each. Raises `RuntimeError` where one is taken."""
+def start_first(connection: Connection, moment: Moment, started: Sequence[tuple[str, str]]) -> driver.Later:
+    """`start` for many that nobody has tried: (assignment, run) of each. Tells later which of them nobody had."""
     source = rows_of(connection, assignments, ("id", "last_run_id", "updated_at"))
     rows = [(assignment_id, run_id, moment.now) for assignment_id, run_id in started]
-    if len(fetch(connection, _START_FIRST, source, rows)) != len(started):
-        raise RuntimeError("an assignment changed between its turn in the queue and its claim")
+    return fetch_later(connection, _START_FIRST, source, rows)
 
 
 def settle(

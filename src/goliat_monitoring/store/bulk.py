@@ -5,13 +5,14 @@ waits to get it back, with PostgreSQL each is a journey. So rows travel together
 PostgreSQL as one array a column. COPY would be a journey of its own, and cannot go with others.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, Connection, LargeBinary, Table
+from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, String, Table
 from sqlalchemy.dialects import postgresql
 
 from goliat_monitoring.store import driver
@@ -20,16 +21,18 @@ Rows = Sequence[tuple[Any, ...]]
 # Rows in one statement of SQLite: few shapes, so that each is compiled once, and far from its limit of 32,766
 # parameters. (As JSON they could be any number; but to take a row of JSON apart costs SQLite more than to write it.)
 TOGETHER = (64, 16, 4, 1)
+# What JSON escapes otherwise than PostgreSQL's text of an array. Two backslashes may look like it, which is no harm.
+_ESCAPED = re.compile(r'\\(?!["\\])')
 
 
 def insert_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
     """Insert `rows`, whose values stand in the order of `columns`."""
-    _write(connection, rows, _insert, table, columns)
+    _write(connection, table, columns, rows, _insert, columns)
 
 
 def update_rows(connection: Connection, table: Table, columns: tuple[str, ...], rows: Rows) -> None:
     """Set `columns` of the rows whose key is the first value of each of `rows`. Each key once."""
-    _write(connection, rows, _update, table, columns)
+    _write(connection, table, (_key(table), *columns), rows, _update, columns)
 
 
 def upsert_rows(
@@ -39,7 +42,7 @@ def upsert_rows(
 
     Each key once.
     """
-    _write(connection, rows, _upsert, table, columns, tuple(changes.items()))
+    _write(connection, table, columns, rows, _upsert, columns, tuple(changes.items()))
 
 
 def delete_rows(connection: Connection, table: Table, keys: Sequence[Any]) -> None:
@@ -61,16 +64,28 @@ class RowSource(NamedTuple):
 def rows_of(connection: Connection, table: Table, columns: tuple[str, ...]) -> RowSource:
     """Rows whose values have the types of these columns of `table`; to be joined with."""
     dialect = connection.dialect.name
-    as_json = _as_json_list if len(columns) == 1 else _as_json
-    return RowSource(_joined(dialect, table, columns), as_json if dialect == "sqlite" else _as_arrays)
+    if dialect == "sqlite":
+        return RowSource(_joined(dialect, table, columns), _as_json_list if len(columns) == 1 else _as_json)
+    return RowSource(_joined(dialect, table, columns), partial(_as_arrays, _writable(table, columns)))
 
 
 def fetch(connection: Connection, sql: str, source: RowSource, rows: Rows, *values: Any) -> list[tuple[Any, ...]]:
     """The result of `sql`, in which `{rows}` stands for `rows` as the table of `source`, and each `{value}` after it
     for the next of `values`: plain tuples, quickly.
     """
-    mark = "?" if connection.dialect.name == "sqlite" else "%s"
-    return driver.fetch(connection, sql.format(rows=source.sql, value=mark), (*source.parameters(rows), *values))
+    return driver.fetch(connection, *_asked(connection, sql, source, rows, values))
+
+
+def fetch_later(
+    connection: Connection, sql: str, source: RowSource, rows: Rows, *values: Any
+) -> driver.Later:  # fmt: skip
+    """`fetch` for a block of `driver.one_journey`."""
+    return driver.fetch_later(connection, *_asked(connection, sql, source, rows, values))
+
+
+def marked(connection: Connection, sql: str) -> str:
+    """`sql` as the driver takes it, in which each `{value}` stands for a parameter."""
+    return sql.format(value=_mark(connection))
 
 
 def lock_runs(connection: Connection) -> str:
@@ -78,12 +93,26 @@ def lock_runs(connection: Connection) -> str:
     return "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
 
 
-def _write(connection: Connection, rows: Rows, sql: Callable[..., str], *about: Any) -> None:
-    """Run `sql(dialect, how many rows, *about)` with `rows`, on SQLite in several statements."""
+def _asked(
+    connection: Connection, sql: str, source: RowSource, rows: Rows, values: tuple[Any, ...]
+) -> tuple[str, tuple[Any, ...]]:
+    return sql.format(rows=source.sql, value=_mark(connection)), (*source.parameters(rows), *values)
+
+
+def _mark(connection: Connection) -> str:
+    return "?" if connection.dialect.name == "sqlite" else "%s"
+
+
+def _write(
+    connection: Connection, table: Table, given: tuple[str, ...], rows: Rows, sql: Callable[..., str], *about: Any
+) -> None:
+    """Run `sql(dialect, how many rows, table, *about)` with `rows`, on SQLite in several statements. `given`: the
+    columns of `rows`.
+    """
     if not rows:
         return
     if connection.dialect.name != "sqlite":
-        driver.execute(connection, sql("postgresql", 0, *about), _as_arrays(rows))
+        driver.execute(connection, sql("postgresql", 0, table, *about), _as_arrays(_writable(table, given), rows))
         return
     start = 0
     for count in TOGETHER:
@@ -93,7 +122,7 @@ def _write(connection: Connection, rows: Rows, sql: Callable[..., str], *about: 
                 values = tuple(chain.from_iterable(part))
             else:
                 values = (*part[0][1:], part[0][0]) if sql is _update else part[0]
-            driver.execute(connection, sql("sqlite", count, *about), values)
+            driver.execute(connection, sql("sqlite", count, table, *about), values)
             start += count
 
 
@@ -105,8 +134,23 @@ def _as_json_list(rows: Rows) -> tuple[Any, ...]:
     return (msgspec.json.encode([row[0] for row in rows]).decode(),)
 
 
-def _as_arrays(rows: Rows) -> tuple[Any, ...]:
-    return tuple(list(column) for column in zip(*rows, strict=True))
+def _as_arrays(writable: tuple[bool, ...], rows: Rows) -> tuple[Any, ...]:
+    columns = zip(*rows, strict=True)
+    return tuple(
+        _array_text(values) if plain else list(values) for values, plain in zip(columns, writable, strict=True)
+    )
+
+
+def _array_text(values: tuple[Any, ...]) -> str | list[Any]:
+    """PostgreSQL's text of an array. The driver makes it value by value, which takes it longer than all the rest."""
+    text = msgspec.json.encode(values).decode()
+    return list(values) if _ESCAPED.search(text) else f"{{{text[1:-1]}}}"
+
+
+@lru_cache(maxsize=256)
+def _writable(table: Table, columns: tuple[str, ...]) -> tuple[bool, ...]:
+    """Of which columns PostgreSQL reads the values as JSON writes them: no bytes, and no number that is none."""
+    return tuple(isinstance(table.c[name].type, (String, Integer, Boolean)) for name in columns)
 
 
 @lru_cache(maxsize=256)

@@ -11,12 +11,12 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, select
 
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import assignments, portions, queue, runs, tables, workers
-from goliat_monitoring.store.bulk import fetch, rows_of
+from goliat_monitoring.store import assignments, driver, portions, queue, runs, tables, workers
+from goliat_monitoring.store.bulk import fetch_later, rows_of
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import Granted, grant, secret_hash
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.store.queue import Free
+from goliat_monitoring.store.queue import Board, Free
 from goliat_monitoring.wire.agent import CaseRef, Job, Wish
 from goliat_monitoring.wire.clock import SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -30,8 +30,8 @@ _WHO = """
     ) FROM {rows} JOIN sessions AS s ON s.id = v.c0 JOIN workers AS w ON w.id = s.worker_id
 """
 _FIRST = """
-    SELECT a.id, a."index", a.config, a.super_study_id, s.name FROM {rows}
-    JOIN assignments AS a ON a.id = v.c0 JOIN super_studies AS s ON s.id = a.super_study_id WHERE a.attempts = 0
+    SELECT a.id, a."index", a.config, s.name FROM {rows}
+    JOIN assignments AS a ON a.id = v.c0 JOIN super_studies AS s ON s.id = a.super_study_id
 """
 _CASES = """
     SELECT c.assignment_id, c.case_key, c.relative_path, c.details FROM {rows}
@@ -62,16 +62,6 @@ class _Worker(NamedTuple):
     facts: str
     wish: Wish
     held: str | None
-
-
-class _First(NamedTuple):
-    """An assignment that nobody has tried yet."""
-
-    id: str
-    place: int
-    config: str
-    super_study_id: str
-    study_name: str
 
 
 def claim_by_name(connection: Connection, moment: Moment, assignment_id: str, machine_id: str, ip: str) -> str:
@@ -106,7 +96,8 @@ def claim_together(connection: Connection, asked: Sequence[Ask]) -> list[Turn | 
     moment = asked[-1].moment
     answers: list[Turn | Exception | None] = [None] * len(asked)
     free, again = dict[str, tuple[int, _Worker]](), list[int]()
-    for number, (ask, worker) in enumerate(zip(asked, _who(connection, asked), strict=True)):
+    known, waiting = _who(connection, asked)
+    for number, (ask, worker) in enumerate(zip(asked, known, strict=True)):
         if worker is None:
             answers[number] = Refused(409, "this session has ended", "open a session again", {"sessionEnded": True})
         elif worker.held is not None:
@@ -118,7 +109,7 @@ def claim_together(connection: Connection, asked: Sequence[Ask]) -> list[Turn | 
         else:
             free[worker.id] = number, worker
     jobs = _deal(connection, moment, {who: asked[number].session_id for who, (number, _) in free.items()},
-                 {who: worker.facts for who, (_, worker) in free.items()}) if free else {}  # fmt: skip
+                 {who: worker.facts for who, (_, worker) in free.items()}, waiting) if free else {}  # fmt: skip
     change = queue.next_change(connection, moment) if len(jobs) < len(free) else None
     for who, (number, worker) in free.items():
         job = jobs.get(who)
@@ -139,17 +130,19 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
     return answer.job
 
 
-def _who(connection: Connection, asked: Sequence[Ask]) -> list[_Worker | None]:
-    """The workers that ask; None where the session is another's or over."""
+def _who(connection: Connection, asked: Sequence[Ask]) -> tuple[list[_Worker | None], Board]:
+    """The workers that ask, None where the session is another's or over; and what waits for them."""
     source = rows_of(connection, tables.sessions, ("id",))
+    sessions, workers_asking = {ask.session_id for ask in asked}, {ask.worker_id for ask in asked}
+    with driver.one_journey(connection):
+        rows = fetch_later(connection, _WHO, source, [(session_id,) for session_id in sessions])
+        board = queue.board(connection, workers_asking)
     found = {
         (session_id, worker_id): _Worker(worker_id, facts, wish, held)
-        for session_id, worker_id, ended_at, wish, facts, held in fetch(
-            connection, _WHO, source, [(session_id,) for session_id in {ask.session_id for ask in asked}]
-        )
+        for session_id, worker_id, ended_at, wish, facts, held in rows()
         if ended_at is None
     }
-    return [found.get((ask.session_id, ask.worker_id)) for ask in asked]
+    return [found.get((ask.session_id, ask.worker_id)) for ask in asked], board()
 
 
 def _held(connection: Connection, moment: Moment, worker: _Worker, session_id: str) -> Turn | Refused:
@@ -172,15 +165,12 @@ def _held(connection: Connection, moment: Moment, worker: _Worker, session_id: s
 
 
 def _deal(
-    connection: Connection, moment: Moment, sessions: Mapping[str, str], facts: Mapping[str, str]
+    connection: Connection, moment: Moment, sessions: Mapping[str, str], facts: Mapping[str, str], waiting: Board
 ) -> dict[str, Job | Refused]:
     """By worker, its job. `sessions` and `facts`: by worker."""
-    dealt: Mapping[str, Free] = queue.deal(connection, moment, facts)
-    first = _first_attempts(connection, [found.assignment_id for found in dealt.values() if not found.unreachable])
-    jobs = dict[str, Job | Refused](_begin(
-        connection, moment, sessions,
-        {who: first[found.assignment_id] for who, found in dealt.items() if found.assignment_id in first},
-    ))  # fmt: skip
+    dealt: Mapping[str, Free] = queue.deal(connection, moment, facts, waiting)
+    first = {who: found for who, found in dealt.items() if found.untried}
+    jobs = dict[str, Job | Refused](_begin(connection, moment, sessions, first))
     for who, found in dealt.items():
         if who not in jobs:
             try:
@@ -190,42 +180,44 @@ def _deal(
     return jobs
 
 
-def _first_attempts(connection: Connection, ids: Sequence[str]) -> dict[str, _First]:
-    if not ids:
-        return {}
-    source = rows_of(connection, tables.assignments, ("id",))
-    return {row[0]: _First(*row) for row in fetch(connection, _FIRST, source, [(one,) for one in ids])}
-
-
 def _begin(
-    connection: Connection, moment: Moment, sessions: Mapping[str, str], first: Mapping[str, _First]
+    connection: Connection, moment: Moment, sessions: Mapping[str, str], first: Mapping[str, Free]
 ) -> dict[str, Job]:
     """Open the first run of each of these assignments, by worker."""
     if not first:
         return {}
     opened = [
-        runs.Opened(new_id(), who, sessions[who], it.id, it.super_study_id, new_secret()) for who, it in first.items()
+        runs.Opened(new_id(), who, sessions[who], it.assignment_id, it.super_study_id, new_secret())
+        for who, it in first.items()
     ]
-    assignments.start_first(connection, moment, [(it.assignment_id, it.run_id) for it in opened])
-    runs.open_first(connection, moment, [it._replace(fence=secret_hash(it.fence)) for it in opened])
-    source, cases = rows_of(connection, tables.assignments, ("id",)), dict[str, list[CaseRef]]()
-    for assignment_id, key, path, details in fetch(connection, _CASES, source, [(it.id,) for it in first.values()]):
+    source, ids = rows_of(connection, tables.assignments, ("id",)), [(it.assignment_id,) for it in opened]
+    with driver.one_journey(connection):
+        about = fetch_later(connection, _FIRST, source, ids)
+        asked = fetch_later(connection, _CASES, source, ids)
+        started = assignments.start_first(connection, moment, [(it.assignment_id, it.run_id) for it in opened])
+        runs.open_first(connection, moment, [it._replace(fence=secret_hash(it.fence)) for it in opened])
+    if len(started()) != len(opened):
+        raise RuntimeError("an assignment changed between its turn in the queue and its claim")
+    cases = dict[str, list[CaseRef]]()
+    for assignment_id, key, path, details in asked():
         cases.setdefault(assignment_id, []).append(CaseRef(key, path, details))
-    return {
-        it.worker_id: Job(
+    of = {assignment_id: rest for assignment_id, *rest in about()}
+    jobs = dict[str, Job]()
+    for it in opened:
+        place, config, study_name = of[it.assignment_id]
+        jobs[it.worker_id] = Job(
             run_id=it.run_id,
             fence=it.fence,
             assignment_id=it.assignment_id,
             super_study_id=it.super_study_id,
-            study_name=of.study_name,
-            index=of.place,
+            study_name=study_name,
+            index=place,
             attempt=1,
-            config=msgspec.json.decode(of.config),
-            cases=cases.get(of.id, []),
+            config=msgspec.json.decode(config),
+            cases=cases.get(it.assignment_id, []),
             lease_s=moment.lease / SECOND,
         )
-        for it, of in zip(opened, first.values(), strict=True)
-    }
+    return jobs
 
 
 def _granted(

@@ -1,11 +1,12 @@
 """Secrets that machines and scripts carry. Stored hashed; a secret is shown once, when it is made."""
 
-import hmac
+from collections.abc import Sequence
 
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
 from goliat_monitoring.store import tables
+from goliat_monitoring.store.bulk import fetch, rows_of
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
@@ -17,6 +18,10 @@ table = tables.credentials
 # A viewer reads, an operator runs studies and workers, an admin also changes tokens and settings.
 ROLES = ("viewer", "operator", "admin")
 LONGEST_LABEL = 80
+_FIND = """
+    SELECT c.secret_hash, c.revoked_at, c.expires_at, c.id, c.kind, c.worker_id, c.role, c.label, c.used_at
+    FROM {rows} JOIN credentials AS c ON c.secret_hash = v.c0
+"""
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -32,16 +37,18 @@ class Credential(msgspec.Struct, frozen=True):
     used_at: int | None = None
 
 
-def find(connection: Connection, now: int, secret: str) -> Credential | None:
-    """The valid credential of `secret`; None for an unknown, revoked or expired one. `now`: UTC microseconds."""
-    wanted = secret_hash(secret)
-    row = connection.execute(select(table).where(table.c.secret_hash == wanted)).one_or_none()
+def find(connection: Connection, now: int, hashes: Sequence[str]) -> dict[str, Credential]:
+    """The valid credentials with these hashes of secrets, by hash; an unknown, revoked or expired one is missing.
+    `now`: UTC microseconds.
+    """
     # The index compares bytewise and stops early; what it could leak is the hash of a random secret.
-    if row is None or not hmac.compare_digest(row.secret_hash, wanted):
-        return None
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now):
-        return None
-    return Credential(row.id, row.kind, row.worker_id, row.role, row.label, row.used_at)
+    source = rows_of(connection, table, ("secret_hash",))
+    rows = fetch(connection, _FIND, source, [(one,) for one in hashes])
+    return {
+        found: Credential(*rest)
+        for found, revoked_at, expires_at, *rest in rows
+        if revoked_at is None and (expires_at is None or expires_at > now)
+    }
 
 
 def make_api(

@@ -5,7 +5,7 @@ than the database does. What fails here fails as it does there: with SQLAlchemy'
 is marked as dead.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 Parameters = tuple[Any, ...]
+Later = Callable[[], list[tuple[Any, ...]]]
 
 
 def execute(connection: Connection, sql: str, parameters: Parameters = ()) -> None:
@@ -28,6 +29,19 @@ def fetch(connection: Connection, sql: str, parameters: Parameters = ()) -> list
     with _failures(connection, raw, sql):
         found: list[tuple[Any, ...]] = raw.execute(sql, parameters).fetchall()
     return found
+
+
+def fetch_later(connection: Connection, sql: str, parameters: Parameters = ()) -> Later:
+    """`fetch` for a block of `one_journey`: a function that gives the rows when the block is over."""
+    raw = _raw(connection)
+    with _failures(connection, raw, sql):
+        cursor = raw.execute(sql, parameters)
+        if connection.dialect.name != "sqlite":
+            later: Later = cursor.fetchall
+            return later
+        # What follows on the connection may change what this one reads.
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return lambda: found
 
 
 @contextmanager

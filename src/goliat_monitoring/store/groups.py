@@ -1,11 +1,12 @@
 """One transaction for a group of calls: each unit in a savepoint of its own, one commit for all, then their answers.
 
 Calls of the same function that stand next to each other are handed to it together, so that a hundred messages cost a
-few statements instead of a few hundred. The order is kept.
+few statements instead of a few hundred. The order is kept. A group that is one such call, or one unit, needs no
+savepoint: where it fails, the whole transaction is undone.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -21,6 +22,13 @@ class Committed(NamedTuple):
 
     topics: frozenset[str]
     seconds: float
+
+
+Run = Callable[[Connection, Sequence[Call[Any]]], None]
+
+
+class _Undone(Exception):
+    """The transaction is to be undone: what is in it failed. It may be tried again in parts."""
 
 
 class Groups:
@@ -49,16 +57,22 @@ class Groups:
         return Committed(topics, time.perf_counter() - began)
 
     def _apply(self, group: Sequence[Call[Any]]) -> frozenset[str]:
-        """Run the group in one transaction and commit it. Returns the topics that changed."""
+        """Run the group and commit it. Returns the topics that changed."""
+        together = group[0].together
+        if len(group) == 1 or (together is not None and all(call.together == together for call in group)):
+            try:
+                return self._transaction(group, _alone)
+            except _Undone:
+                if len(group) == 1:
+                    return frozenset()
+        return self._transaction(group, _in_turn)
+
+    def _transaction(self, group: Sequence[Call[Any]], run: Run) -> frozenset[str]:
         done = False
         try:
             with self._engine.connect() as connection, connection.begin():
-                for together, calls in groupby(group, key=_together):
-                    if together is None:
-                        for call in calls:
-                            _one(connection, call)
-                    else:
-                        _several(connection, together, list(calls))
+                take(connection)  # of a transaction that was undone
+                run(connection, group)
                 topics = take(connection)
                 done = True
         except DBAPIError as problem:
@@ -85,6 +99,31 @@ def _together(call: Call[Any]) -> Any:
     return call.together
 
 
+def _alone(connection: Connection, group: Sequence[Call[Any]]) -> None:
+    """All there is in its transaction. Raises `_Undone` where it fails; what is one call then has its failure."""
+    first = group[0]
+    try:
+        if first.together is None:
+            assert first.unit is not None  # noqa: S101 - it has no function to be batched by
+            first.result = first.unit(connection)
+        else:
+            _hand_over(connection, first.together, group)
+    except Exception as problem:
+        _raise_if_gone(problem)
+        if len(group) == 1:
+            first.failure = problem
+        raise _Undone from problem
+
+
+def _in_turn(connection: Connection, group: Sequence[Call[Any]]) -> None:
+    for together, calls in groupby(group, key=_together):
+        if together is None:
+            for call in calls:
+                _one(connection, call)
+        else:
+            _several(connection, together, list(calls))
+
+
 def _one(connection: Connection, call: Call[Any]) -> None:
     assert call.unit is not None  # noqa: S101 - it has no function to be batched by
     try:
@@ -98,7 +137,7 @@ def _one(connection: Connection, call: Call[Any]) -> None:
 def _several(connection: Connection, together: Together[Any, Any], calls: list[Call[Any]]) -> None:
     try:
         with connection.begin_nested():
-            answers = together(connection, [call.payload for call in calls])
+            _hand_over(connection, together, calls)
     except Exception as problem:  # noqa: BLE001 - found out below whose fault it is
         _raise_if_gone(problem)
         if len(calls) == 1:
@@ -107,7 +146,10 @@ def _several(connection: Connection, together: Together[Any, Any], calls: list[C
         # One of them cannot be applied. Alone, each of the others can.
         for call in calls:
             _several(connection, together, [call])
-        return
+
+
+def _hand_over(connection: Connection, together: Together[Any, Any], calls: Sequence[Call[Any]]) -> None:
+    answers = together(connection, [call.payload for call in calls])
     for call, answer in zip(calls, answers, strict=True):
         if isinstance(answer, Exception):
             call.failure = answer

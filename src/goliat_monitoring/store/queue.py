@@ -5,19 +5,19 @@ A claim costs the same however much waits: the index of the queue leads from one
 study with the same requirements, to the next, and of each lane that somebody may have only the first few are read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, func, select, text
 
 from goliat_monitoring.fleet import dealing
 from goliat_monitoring.fleet.dealing import Asker, Head
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import fetch, rows_of
+from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.bulk import fetch, fetch_later, marked, rows_of
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.requirements import MachineFacts, Requirements
 from goliat_monitoring.wire.agent import Facts
@@ -26,8 +26,7 @@ assignments, studies, runs = tables.assignments, tables.super_studies, tables.ru
 # Heads of a lane that are read beyond one for each worker that asks: some of them may wait for better workers.
 SPARE = 8
 
-_LANES = text(
-    """
+_LANES = """
     WITH RECURSIVE lanes(id, study, demand) AS (
         SELECT * FROM (
             SELECT id, super_study_id, requirements FROM assignments
@@ -51,17 +50,14 @@ _LANES = text(
     FROM lanes JOIN super_studies AS s ON s.id = lanes.study
     WHERE NOT s.paused AND NOT s.cancelled
     ORDER BY s.priority DESC, s.created_at, s.id
-    """
-)
-_HEADS = text(
-    """
-    SELECT id, "index" AS place, attempts, prefer_until, vram_above, counts_from FROM assignments
-    WHERE state = 'PENDING' AND super_study_id = :study AND requirements = :demand AND "index" > :after AND (
-        attempts = 0 OR (:again AND (not_before IS NULL OR not_before <= :now))
+"""
+_HEADS = """
+    SELECT id, "index", attempts, prefer_until, vram_above, counts_from FROM assignments
+    WHERE state = 'PENDING' AND super_study_id = {value} AND requirements = {value} AND "index" > {value} AND (
+        attempts = 0 OR ({value} AND (not_before IS NULL OR not_before <= {value}))
     )
-    ORDER BY "index" LIMIT :limit
-    """
-)
+    ORDER BY "index" LIMIT {value}
+"""
 # The causes are those of `fleet.causes.BLAMES_WORKER`.
 _FAILED_ON = """
     SELECT r.assignment_id, r.worker_id FROM {rows} JOIN runs AS r ON r.assignment_id = v.c0
@@ -83,36 +79,70 @@ _OFFERED = text(
 
 
 class Free(NamedTuple):
-    """What a worker may have. `unreachable`: another worker's run of it, which is not heard, has to end first."""
+    """What a worker may have. `untried`: nobody had it before. `unreachable`: another worker's run of it, which is not
+    heard, has to end first.
+    """
 
     assignment_id: str
+    super_study_id: str
+    untried: bool = False
     unreachable: bool = False
 
 
-def deal(connection: Connection, moment: Moment, facts: Mapping[str, str]) -> dict[str, Free]:
+class Lane(NamedTuple):
+    """Pending assignments of one study with the same requirements, `demand`, as text."""
+
+    study: str
+    demand: str
+    retries_stopped: bool
+
+
+class Board(NamedTuple):
+    """What waits: the lanes in the order of their turn. `aside`: (study, worker) where that worker gets nothing."""
+
+    lanes: Sequence[Lane]
+    aside: frozenset[tuple[str, str]]
+
+
+def board(connection: Connection, workers: Iterable[str]) -> Callable[[], Board]:
+    """What waits, for these workers. To be called in a block of `driver.one_journey`; the answer is there after it."""
+    lanes = driver.fetch_later(connection, _LANES)
+    source = rows_of(connection, tables.workers, ("id",))
+    aside = fetch_later(connection, _SET_ASIDE, source, [(who,) for who in workers])
+    return lambda: Board([Lane(*row) for row in lanes()], frozenset((study, who) for study, who in aside()))
+
+
+def deal(
+    connection: Connection, moment: Moment, facts: Mapping[str, str], waiting: Board | None = None
+) -> dict[str, Free]:
     """By worker, the assignment that is its turn; nobody else's at the same moment. Who gets nothing is missing.
 
-    `facts`: of free workers, by id, in the order in which they asked. Higher priority first, then the older study,
-    then the lower index; after all of it, what an unreachable worker has held for too long.
+    `facts`: of free workers, by id, in the order in which they asked. `waiting`: the `board` for these workers, or for
+    more, where it was read already. Higher priority first, then the older study, then the lower index; after all of
+    it, what an unreachable worker has held for too long.
     """
+    if waiting is None:
+        with driver.one_journey(connection):
+            read = board(connection, facts)
+        waiting = read()
     machines = {who: machine_of(text) for who, text in facts.items()}
-    aside: set[tuple[str, str]] | None = None
     found = dict[str, Free]()
-    for study, lanes in groupby(connection.execute(_LANES).all(), key=lambda lane: lane.study):
-        if len(found) == len(machines):
-            break
-        aside = _set_aside(connection, machines) if aside is None else aside
-        askers = {who: machine for who, machine in machines.items() if who not in found and (study, who) not in aside}
+    for study, lanes in groupby(waiting.lanes, key=lambda lane: lane.study):
+        askers = {
+            who: machine for who, machine in machines.items() if who not in found and (study, who) not in waiting.aside
+        }
         if askers:
             found |= _of_study(connection, moment, list(lanes), askers)
-    if len(found) < len(machines) and moment.now >= moment.quiet_until:
-        aside = _set_aside(connection, machines) if aside is None else aside
-        found |= _offered(connection, moment, {who: it for who, it in machines.items() if who not in found}, aside)
+        if len(found) == len(machines):
+            return found
+    if moment.now >= moment.quiet_until:
+        rest = {who: it for who, it in machines.items() if who not in found}
+        found |= _offered(connection, moment, rest, waiting.aside)
     return found
 
 
 def _of_study(
-    connection: Connection, moment: Moment, lanes: Sequence[Row[Any]], machines: Mapping[str, MachineFacts]
+    connection: Connection, moment: Moment, lanes: Sequence[Lane], machines: Mapping[str, MachineFacts]
 ) -> dict[str, Free]:
     """What a study has for these workers. Further heads are read only where those at hand did not suit."""
     demands = {lane.demand: requirements_of(lane.demand) for lane in lanes}
@@ -122,13 +152,14 @@ def _of_study(
     ]
     wanted = frozenset[str]().union(*(asker.meets for asker in askers))
     reached = {lane.demand: -1 for lane in lanes if lane.demand in wanted}
-    heads, found = list[Head](), dict[str, Free]()
+    heads, untried, found = list[Head](), set[str](), dict[str, Free]()
     horizon = -1
     while reached and askers:
         limit = len(askers) + SPARE
         for demand in [demand for demand, place in reached.items() if place <= horizon]:
-            page = _heads(connection, moment, lanes[0], demand, reached[demand], limit)
+            page, new = _heads(connection, moment, lanes[0], demand, reached[demand], limit)
             heads += page
+            untried |= new
             if len(page) < limit:
                 del reached[demand]
             else:
@@ -138,24 +169,26 @@ def _of_study(
         ready = sorted((head for head in heads if head.place <= horizon), key=lambda head: head.place)
         heads = [head for head in heads if head.place > horizon]
         dealt = dealing.deal(ready, askers, moment.now)
-        found |= {who: Free(head.assignment_id) for who, head in dealt.items()}
+        found |= {
+            who: Free(head.assignment_id, lanes[0].study, untried=head.assignment_id in untried)
+            for who, head in dealt.items()
+        }
         askers = [asker for asker in askers if asker.worker_id not in dealt]
     return found
 
 
 def _heads(
-    connection: Connection, moment: Moment, study: Row[Any], demand: str, after: int, limit: int
-) -> list[Head]:  # fmt: skip
-    rows = connection.execute(
-        _HEADS,
-        {"study": study.study, "demand": demand, "again": not study.retries_stopped, "now": moment.now, "after": after,
-         "limit": limit},
-    ).all()  # fmt: skip
-    failed = failed_on(connection, [(row.id, row.counts_from) for row in rows if row.prefer_until is not None])
-    return [
-        Head(row.id, row.place, demand, row.prefer_until, row.vram_above, failed.get(row.id, frozenset()))
-        for row in rows
+    connection: Connection, moment: Moment, of: Lane, demand: str, after: int, limit: int
+) -> tuple[list[Head], set[str]]:  # fmt: skip
+    """The next assignments of a lane of the study `of`, and which of them nobody had before."""
+    values = (of.study, demand, after, not of.retries_stopped, moment.now, limit)
+    rows = driver.fetch(connection, marked(connection, _HEADS), values)
+    failed = failed_on(connection, [(one, counts_from) for one, _, _, until, _, counts_from in rows if until])
+    heads = [
+        Head(one, place, demand, prefer_until, vram_above, failed.get(one, frozenset()))
+        for one, place, _, prefer_until, vram_above, _ in rows
     ]
+    return heads, {one for one, _, attempts, *_ in rows if attempts == 0}
 
 
 def failed_on(connection: Connection, choosy: Sequence[tuple[str, int]]) -> dict[str, frozenset[str]]:
@@ -168,14 +201,8 @@ def failed_on(connection: Connection, choosy: Sequence[tuple[str, int]]) -> dict
     return {assignment_id: frozenset(workers) for assignment_id, workers in found.items()}
 
 
-def _set_aside(connection: Connection, machines: Mapping[str, MachineFacts]) -> set[tuple[str, str]]:
-    """(study, worker) where that worker gets nothing of the study."""
-    source = rows_of(connection, tables.workers, ("id",))
-    return {(study, who) for study, who in fetch(connection, _SET_ASIDE, source, [(who,) for who in machines])}
-
-
 def _offered(
-    connection: Connection, moment: Moment, machines: Mapping[str, MachineFacts], aside: set[tuple[str, str]]
+    connection: Connection, moment: Moment, machines: Mapping[str, MachineFacts], aside: frozenset[tuple[str, str]]
 ) -> dict[str, Free]:
     """What unreachable workers have held for too long, for those for whom nothing else is there."""
     found = dict[str, Free]()
@@ -184,7 +211,7 @@ def _offered(
         for who, machine in machines.items():
             fit = who not in found and who != row.worker_id and (row.super_study_id, who) not in aside
             if fit and demand.meets(machine).met:
-                found[who] = Free(row.id, unreachable=True)
+                found[who] = Free(row.id, row.super_study_id, unreachable=True)
                 break
     return found
 

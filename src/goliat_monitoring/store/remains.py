@@ -19,7 +19,7 @@ from goliat_monitoring.study.cases import enumerate_cases
 from goliat_monitoring.study.extends import ConfigProblem
 from goliat_monitoring.study.missing import exact_parts
 from goliat_monitoring.study.requirements import Requirements
-from goliat_monitoring.study.space import label, space_of
+from goliat_monitoring.study.space import Part, label, space_of
 from goliat_monitoring.study.split import MAX_PARTS
 from goliat_monitoring.wire.errors import Refused
 
@@ -28,7 +28,8 @@ parts, cases = tables.assignments, tables.cases
 
 @dataclass(frozen=True, slots=True)
 class Remainder:
-    """One assignment of which something is missing: `missing` are the keys of its cases, `seen` says what it was."""
+    """One assignment of which something is missing: `missing` are the keys of its cases, `seen` says what it was,
+    `base` is the config of its study."""
 
     id: str
     index: int
@@ -36,6 +37,7 @@ class Remainder:
     requirements: Requirements
     missing: frozenset[str]
     seen: tuple[str, int, int]
+    base: dict[str, Any]
 
 
 class Cut(NamedTuple):
@@ -52,7 +54,7 @@ def pending(connection: Connection, study_id: str) -> list[Remainder]:
     row = actions.study_row(connection, study_id)
     if row.cancelled:
         raise Refused(409, "the super study is cancelled", "create a study from what is missing of it")
-    found = _remainders(connection, study_id, [AssignmentState.PENDING])
+    found = _remainders(connection, row, [AssignmentState.PENDING])
     if not found:
         raise Refused(409, "nothing waits", f"{row.name} has no pending assignment with a missing simulation")
     return found
@@ -64,7 +66,7 @@ def failed(connection: Connection, study_id: str) -> list[Remainder]:
     Raises `Refused` 404, or 409 where nothing is missing or its cases are not known.
     """
     row = actions.study_row(connection, study_id)
-    found = _remainders(connection, study_id, [AssignmentState.FAILED, AssignmentState.CANCELLED])
+    found = _remainders(connection, row, [AssignmentState.FAILED, AssignmentState.CANCELLED])
     if not found:
         raise Refused(
             409, "nothing is missing", f"no failed or cancelled assignment of {row.name} lacks a simulation"
@@ -95,7 +97,8 @@ def cut(remainders: Sequence[Remainder], number: int | None = None, workers: int
         raise Refused(400, "the config cannot be used", str(problem)) from None
     if Counter(key for own in keys for key in own) != blocks:
         raise Refused(400, "what remains cannot be cut", "its parts would not cover each missing simulation once")
-    labels = [label(share.part, share.space.whole) for share in shares]
+    base = _base(remainders)
+    labels = [_label(share, base) for share in shares]
     demand = [demands[id(share.space)] for share in shares]
     return Cut(list(zip(configs, demand, strict=True)), labels, keys)
 
@@ -168,9 +171,25 @@ def _shares(remainders: Sequence[Remainder]) -> tuple[list[Share], dict[int, Req
     return shares, demands, wanted
 
 
-def _remainders(connection: Connection, study_id: str, states: Sequence[AssignmentState]) -> list[Remainder]:
+def _base(remainders: Sequence[Remainder]) -> Part | None:
+    """The whole study, None where its config cannot be read: its assignments may have come ready-made."""
+    try:
+        return space_of(remainders[0].base).whole if remainders else None
+    except ConfigProblem:
+        return None
+
+
+def _label(share: Share, base: Part | None) -> str:
+    """Which part of the study it is; of its assignment, where that is no part of the study's own config."""
+    if base is not None and {it.name for it in share.part.scenarios} <= {it.name for it in base.scenarios}:
+        return label(share.part, base)
+    return label(share.part, share.space.whole)
+
+
+def _remainders(connection: Connection, study: Row[Any], states: Sequence[AssignmentState]) -> list[Remainder]:
     found = []
-    for row in _rows(connection, study_id):
+    base = msgspec.json.decode(study.base_config)
+    for row in _rows(connection, study.id):
         if row.state not in states:
             continue
         known = connection.execute(
@@ -191,6 +210,7 @@ def _remainders(connection: Connection, study_id: str, states: Sequence[Assignme
                     requirements_of(row.requirements),
                     missing,
                     _seen(row),
+                    base,
                 )
             )
     return found

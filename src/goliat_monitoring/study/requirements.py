@@ -110,7 +110,8 @@ def parse(texts: Iterable[str]) -> Requirements:
             raise RequirementProblem(f"The requirement {text!r:.80} cannot be read. {_FORMS}")
         subject, operator, value = found[1].lower(), found[2], found[3]
         if operator != _OPERATOR[subject]:
-            raise RequirementProblem(f"Write {subject}{_OPERATOR[subject]}{value}, not {subject}{operator}{value}.")
+            meant = value.lstrip("<>=~ ")
+            raise RequirementProblem(f"Write {subject}{_OPERATOR[subject]}{meant}, not {subject}{operator}{value}.")
         if subject == "vram":
             vram = max(vram, _gigabytes(value))
         elif subject == "goliat":

@@ -34,6 +34,12 @@ def test_refuses(text: str) -> None:
         parse([text])
 
 
+def test_a_refusal_says_what_was_meant() -> None:
+    for text in ("vram=24", "vram=>24", "vram= > 24"):
+        with pytest.raises(RequirementProblem, match=r"^Write vram>=24, not "):
+            parse([text])
+
+
 def test_the_number_of_names_is_bounded() -> None:
     with pytest.raises(RequirementProblem, match="At most"):
         parse(f"tag={i}" for i in range(1000))
