@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.charts.gantt import Bar, gantt
 from goliat_monitoring.server.pages.paging import Pager, number
-from goliat_monitoring.server.pages.study_tabs.assignments import study_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
 from goliat_monitoring.server.pages.words import Sign, run_sign
 from goliat_monitoring.store.read import attempts as read
 from goliat_monitoring.store.read.attempts import Attempt
+from goliat_monitoring.store.read.studies import count_assignments
 from goliat_monitoring.wire.clock import SECOND
 
 LANES, ATTEMPTS = 40, 200
@@ -88,7 +88,7 @@ def window_of(wish: Wish, first: int, last: int, now: int) -> Window:
 
 def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     first = read.first_claim(connection, study_id)
     common = {"title": "", "study": study, "wish": wish, "zooms": list(ZOOMS)}
     if first is None:
