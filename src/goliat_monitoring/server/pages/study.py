@@ -69,9 +69,7 @@ def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connectio
         "proven": proven_of(connection, study_id),
         "used": used,
         "live": len(live),
-        "follows_cancel": follows_cancel(
-            study, len(live), read.bare_count(connection, study_id) if live else 0, lost_h
-        ),
+        "follows_cancel": follows_cancel(study, len(live), bare, lost_h),
         "failed": failed,
         "failures": read.failed_parts(connection, study_id, FAILURES_SHOWN) if failed else [],
         "troubles": troubles(read.troubled_runs(connection, study_id)) if live else [],
