@@ -7,13 +7,15 @@ from typing import Any, NamedTuple
 from litestar import Request, Response, get
 from sqlalchemy import Connection
 
-from goliat_monitoring.fleet.finish import finish_of_all
+from goliat_monitoring.fleet.finish import Finish, finish_of_all
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
 from goliat_monitoring.server.pages.listing import Asked
 from goliat_monitoring.server.pages.needs import Need, needs_of, unfit_studies
+from goliat_monitoring.server.pages.numbers import plural
 from goliat_monitoring.server.pages.sentence import Cause, Fleet, Lost, say
 from goliat_monitoring.server.pages.show import Page, fragment, whole
+from goliat_monitoring.server.pages.studies import eta_words
 from goliat_monitoring.server.pages.words import sign
 from goliat_monitoring.server.pages.workers import COLUMNS, ON_OVERVIEW, STYLES, Filter, WorkerRow, filters, rows
 from goliat_monitoring.store.read import overview as read
@@ -71,7 +73,7 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         "title": said.state,
         "said": said,
         "finish": finish.spread,
-        "finish_unknown": finish.unknown,
+        "finish_without": without(finish),
         "waits_for_first": bool(work.running) and finish.spread is None and finish.unknown > 0,
         "numbers": [
             ("Workers", worker_numbers(workers)),
@@ -92,7 +94,18 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         "finishes": {
             study.id: future.eta for study in open_studies if (future := outlook.studies.get(study.id)) is not None
         },
+        "notes": {study.id: eta_words(study, outlook) for study in open_studies},
     }
+
+
+def without(finish: Finish) -> str:
+    """The studies that the finish of all work leaves out, and why; "" where it leaves out none."""
+    left_out = []
+    if finish.unknown:
+        left_out.append(f"{plural(finish.unknown, 'study', 'studies')} of which nothing is computed yet")
+    if finish.stuck:
+        left_out.append(f"{plural(finish.stuck, 'study', 'studies')} that no worker may take")
+    return " and ".join(left_out)
 
 
 def fleet_of(

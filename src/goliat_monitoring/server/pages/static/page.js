@@ -60,6 +60,15 @@ document.addEventListener("pointerover", ({ target }) => {
   if (node && !node.title && node.scrollWidth > node.clientWidth) node.title = node.textContent;
 });
 
+// A menu closes behind what was chosen in it, when something else is clicked, and by Esc.
+function closeMenus(target) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    if (!menu.contains(target) || target.closest("[data-dialog]")) menu.open = false;
+  }
+}
+document.addEventListener("click", ({ target }) => closeMenus(target));
+document.addEventListener("keydown", ({ key }) => key === "Escape" && !document.querySelector("dialog[open]") && closeMenus(null));
+
 // Commands come as one block per shell; the choice is kept.
 let shell;
 function tabs(within) {
@@ -88,6 +97,9 @@ document.addEventListener("click", async (event) => {
 });
 
 tabs(document);
+
+// On a narrow screen the tab that is open may lie outside of the strip.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 // A fresh token, made when it is asked for, goes into the command that is copied.
 document.addEventListener("done", (event) => {
