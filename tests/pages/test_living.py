@@ -1,6 +1,7 @@
 """Every page of a living fleet: agents that run, one that fails, one that is lost, and hostile names."""
 
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_a_failed_run_leads_from_its_first_error_to_the_evidence(screen: Screen,
     expect(first).to_contain_text("simulated failure")
     once = page.locator("#evidence tr", has_text="times").first
     expect(once).to_contain_text("error 4 times")
+    # On paper stand the lines, and times that still mean something when they are read.
+    page.emulate_media(media="print")
+    expect(page.locator(".log li.here")).to_be_visible()
+    expect(page.get_by_label("Find in the log")).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".facts dd").first).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"))
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator(".facts dd").first).to_contain_text("ago")
 
 
 def test_a_lost_run_says_why_and_what_follows(screen: Screen, fleet: LivingFleet) -> None:

@@ -153,7 +153,7 @@ def test_04_an_open_row_says_why_it_waits_and_which_keys_differ(plain: Page, sce
     detail = plain.locator("#detail-1")
     expect(detail).to_contain_text("Why is this not running?")
     expect(detail.locator(".unmet")).to_contain_text(["Nothing of its study is tried again", "It is tried again from"])
-    expect(detail.locator(".met").first).to_contain_text("It is PENDING.")
+    expect(detail.locator(".met").first).to_contain_text("It is pending.")
     keys = detail.locator(".changes tbody tr")
     assert [cells(it) for it in keys.all()] == [
         ["phantoms", '["thelonious", "duke"]', '["thelonious"]'],
@@ -284,8 +284,14 @@ def test_12_the_command_to_add_a_worker_gets_a_fresh_token_that_works_once(scree
     expect(dialog).to_contain_text("vram>=12")
     code = dialog.locator(".command:visible code")
     expect(code).to_contain_text(f"agent --server {scene.server.url} --token ONE_TIME_TOKEN")
-    dialog.get_by_role("button", name="Make a token for one machine").click()
+    # Who copies without having asked for a token gets one all the same.
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
     expect(code).not_to_contain_text("ONE_TIME_TOKEN")
+    assert page.evaluate("navigator.clipboard.readText()") == code.inner_text()
+    dialog.get_by_role("button", name="Make a token for one machine").click()
+    expect(code).not_to_have_text(page.evaluate("navigator.clipboard.readText()"))
     told = re.search(r"--token (\S+)$", code.inner_text())
     assert told is not None
     dialog.get_by_role("button", name="PowerShell").click()

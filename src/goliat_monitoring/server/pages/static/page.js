@@ -90,7 +90,14 @@ document.addEventListener("click", async (event) => {
     kept("shell", shell);
     tabs(document);
   } else {
-    await copy(node.closest(".command").querySelector("code").textContent);
+    const code = node.closest(".command").querySelector("code");
+    const form = node.closest("dialog")?.querySelector("[data-join-form]");
+    // Without its token the command is of no use.
+    if (form && code.textContent.includes("ONE_TIME_TOKEN")) {
+      form.requestSubmit();
+      await new Promise((made) => form.addEventListener("done", made, { once: true }));
+    }
+    await copy(code.textContent);
     node.textContent = "Copied";
     setTimeout(() => (node.textContent = "Copy"), 2000);
   }

@@ -41,6 +41,8 @@ function ago(seconds) {
   return `${seconds < 86400 ? Math.floor(seconds / 3600) + " h" : "1 d"} ago`;
 }
 
+// What is printed is read later.
+let paper = false;
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
 export function tell(node) {
@@ -54,7 +56,7 @@ export function tell(node) {
   if (kind === "at") return put(node, absolute(date));
   if (kind === "time") return put(node, day(date) === day(new Date(serverNow())) ? clock(date).slice(0, 5) : dayClock(date));
   if (kind === "since") return put(node, span(seconds));
-  put(node, seconds < 172800 ? ago(seconds) : absolute(date));
+  put(node, seconds < 172800 && !paper ? ago(seconds) : absolute(date));
 }
 
 const days = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" });
@@ -94,6 +96,12 @@ if (zone) {
     nameZone();
     tellAll();
     document.dispatchEvent(new CustomEvent("zone"));
+  });
+}
+for (const when of ["beforeprint", "afterprint"]) {
+  addEventListener(when, () => {
+    paper = when === "beforeprint";
+    tellAll();
   });
 }
 tellAll();
