@@ -207,7 +207,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     tries = {it["attempt"]: it for it in scene.server.get(f"/api/runs?assignmentId={scene.parts[2]}")}
     page = settled(screen.open(scene.path("/gantt?by=assignment")))
     first, second = (page.locator(f"[data-run='{tries[n]['id']}']") for n in (1, 2))
-    expect(first).to_have_class("box bad")
+    expect(first).to_have_class("box bad again")
     expect(second).to_have_class("box run")
     left, right = first.bounding_box(), second.bounding_box()
     assert left is not None
@@ -215,7 +215,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     # A hatched bar has an outline.
     assert abs(left["y"] - right["y"]) < 2, "one after the other in the lane of #2"
     assert left["x"] + left["width"] <= right["x"] + 1
-    now = page.locator("line.now").bounding_box()
+    now = page.locator(".gantt line.now").bounding_box()
     assert now is not None
     assert abs(right["x"] + right["width"] - now["x"]) < 3, "what runs reaches to now"
     page.get_by_role("link", name="worker", exact=True).click()
@@ -343,6 +343,9 @@ def test_15_cancel_asks_and_names_how_many_runs(screen: Screen, scene: Scene) ->
     expect(dialog).to_contain_text("1 run without an agent")
     dialog.get_by_role("button", name="Keep running").click()
     assert scene.server.get(f"/api/super-studies/{scene.id}")["state"] == "running"
+    # The menu closed behind the choice, and the focus is back on it.
+    expect(page.locator("#study-more summary")).to_be_focused()
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Cancel 4 runs").click()
     dialog.get_by_role("button", name="Cancel 4 runs").click()
     expect(page.locator(".head")).to_contain_text("Cancelled")

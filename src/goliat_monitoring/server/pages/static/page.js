@@ -63,7 +63,10 @@ document.addEventListener("pointerover", ({ target }) => {
 // A menu closes behind what was chosen in it, when something else is clicked, and by Esc.
 function closeMenus(target) {
   for (const menu of document.querySelectorAll("details.menu[open]")) {
-    if (!menu.contains(target) || target.closest("[data-dialog]")) menu.open = false;
+    const chosen = menu.contains(target) && target.closest("[data-dialog]");
+    if (chosen || !menu.contains(target)) menu.open = false;
+    // The dialog gives the focus back to what cannot be seen any more.
+    if (chosen) document.querySelector("dialog[open]")?.addEventListener("close", () => menu.querySelector("summary").focus(), { once: true });
   }
 }
 document.addEventListener("click", ({ target }) => closeMenus(target));
