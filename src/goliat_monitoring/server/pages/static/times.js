@@ -41,8 +41,8 @@ function ago(seconds) {
   return `${seconds < 86400 ? Math.floor(seconds / 3600) + " h" : "1 d"} ago`;
 }
 
-// What is printed is read later.
-let paper = false;
+// Paper is read later.
+let paper;
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
 export function tell(node) {
@@ -98,12 +98,10 @@ if (zone) {
     document.dispatchEvent(new CustomEvent("zone"));
   });
 }
-for (const when of ["beforeprint", "afterprint"]) {
-  addEventListener(when, () => {
-    paper = when === "beforeprint";
-    tellAll();
-  });
-}
+onbeforeprint = onafterprint = ({ type }) => {
+  paper = type === "beforeprint";
+  tellAll();
+};
 tellAll();
 // Clock times never change: only ages are told again.
 setInterval(() => {
