@@ -49,18 +49,20 @@ def test_counts_of_work(with_app: WithApp) -> None:
 
 def test_the_finish_of_all_and_of_each_is_a_range(with_app: WithApp) -> None:
     async def test(app: App) -> None:
-        first, second = await app.study("first"), await app.study("second")
+        first, second, third = await app.study("first"), await app.study("second"), await app.study("third")
         agent = await app.agent()
         await agent.claim()
         hour = 3600.0
         known = Future(Spread(2 * hour, 3 * hour, 5 * hour), {})
-        outlook = Outlook({first["id"]: known, second["id"]: Future(None, {})}, {}, {}, takers=1)
+        futures = {first["id"]: known, second["id"]: Future(None, {}), third["id"]: Future(None, {}, stuck=True)}
+        outlook = Outlook(futures, {}, {}, takers=1)
         found, text = await seen(app, outlook)
         assert found["finish"] == known.eta
         # The clock stands at 2027-01-15 08:00 UTC, a Friday.
         assert text.count("Fri 10:00\N{EN DASH}13:00 UTC") == 2
-        assert "without 1 study of which nothing is computed yet" in text
-        assert "after first simulation" in text
+        assert "without 1 study of which nothing is computed yet and 1 study that no worker may take" in text
+        assert text.count("after first simulation") == 1
+        assert text.count("no worker may take what is left") == 1
 
     with_app(test)
 

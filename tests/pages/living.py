@@ -55,6 +55,7 @@ class LivingFleet:
         self._start(HOSTILE, speed=0.5)
         self._kill("gpu-dies")
         _until(self._alive, "a run is lost, one failed and two go on")
+        self._price("gpu-slow", 0.45)
 
     def stop(self) -> None:
         """End everything."""
@@ -140,6 +141,11 @@ class LivingFleet:
         for process in [agent, *agent.children(recursive=True)]:
             process.kill()
         self.post(f"/api/runs/{run['id']}/give-up", {"reason": "the machine burnt down"})
+
+    def _price(self, name: str, price: float) -> None:
+        """What an hour of a worker costs."""
+        answer = self.api.patch(f"/api/workers/{self.workers()[name]}", json={"pricePerHour": price})
+        assert answer.status_code == 200, answer.text
 
     def _states(self) -> set[str]:
         return {str(run["state"]) for run in self.get("/api/runs")}

@@ -1,6 +1,7 @@
 """Every page of a living fleet: agents that run, one that fails, one that is lost, and hostile names."""
 
 import gzip
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, expect
 from goliat_monitoring.server.pages.assets import STATIC
 from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen
-from tests.pages.living import HOSTILE, LivingFleet
+from tests.pages.living import HOSTILE, WAITING, LivingFleet
 
 MOST_SCRIPT = 60_000
 
@@ -50,18 +51,80 @@ def test_every_page_is_accessible_live_and_fits_a_phone(browser: Browser, fleet:
 
 def test_the_overview_says_what_is_wrong_and_leads_to_its_cause(screen: Screen, fleet: LivingFleet) -> None:
     page = screen.open("/")
-    expect(page.get_by_role("heading", level=1)).to_contain_text("Working")
-    # Three clicks: what needs a person, its run at the first error, the evidence.
-    page.get_by_role("link", name="gpu-slow").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("gpu-slow")
-    page.go_back()
-    expect(page.get_by_text(HOSTILE).first).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Working with trouble")
+    expect(page.locator(".sentence").first).to_contain_text(f"{WAITING} no worker fits")
+    expect(page.locator("#needs tbody tr").first).to_contain_text("No worker may have what is left of it.")
+    waiting = page.locator(f"#s-{fleet.waiting}")
+    expect(waiting).to_contain_text("Waiting")
+    expect(waiting).to_contain_text("no worker may take what is left")
+    workers = fleet.workers()
+    for name, word in (("gpu-slow", "Running"), ("gpu-fails", "Error"), ("lab-rtx3090", "Running")):
+        expect(page.locator(f"#w-{workers[name]} .c-state")).to_contain_text(word)
+    expect(page.locator(f"#w-{workers[HOSTILE]} th")).to_have_text(HOSTILE)
+    expect(page.get_by_text("report\u2039U+202E\u203agpj.exe")).to_be_visible()
+    page.locator("#needs").get_by_role("link", name=WAITING, exact=True).click()
+    page.get_by_role("link", name="#0, open").click()
+    expect(page.locator("#detail-0")).to_contain_text("vram>=200")
+    expect(page.locator("#detail-0")).to_contain_text("Why is this not running?")
+
+
+def test_a_failed_run_leads_from_its_first_error_to_the_evidence(screen: Screen, fleet: LivingFleet) -> None:
+    page = screen.open(fleet.pages()["run-failed"])
+    expect(page.locator(".sentence").first).to_contain_text("Finished with errors after")
+    page.get_by_role("link", name="First error, line").click()
+    expect(page.locator(".log li.here")).to_contain_text("ERROR during simulation: simulated failure")
+    expect(page.get_by_role("heading", name="Evidence")).to_contain_text("0 of 4 proven")
+    first = page.locator("#c-1")
+    expect(first).to_contain_text("Failed")
+    expect(first).to_contain_text("simulated failure")
+    once = page.locator("#evidence tr", has_text="times").first
+    expect(once).to_contain_text("error 4 times")
+    # On paper stand the lines, and times that still mean something when they are read.
+    page.emulate_media(media="print")
+    expect(page.locator(".log li.here")).to_be_visible()
+    expect(page.get_by_label("Find in the log")).to_be_hidden()
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator(".facts dd").first).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$"))
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator(".facts dd").first).to_contain_text("ago")
 
 
 def test_a_lost_run_says_why_and_what_follows(screen: Screen, fleet: LivingFleet) -> None:
     page = screen.open(fleet.pages()["run-lost"])
-    expect(page.locator("main")).to_contain_text("the machine burnt down")
-    expect(page.locator("main")).to_contain_text("Lost")
+    expect(page.locator(".sentence").first).to_contain_text("Lost after")
+    expect(page.locator(".sentence").first).to_contain_text("Given up: the machine burnt down.")
+    expect(page.locator(".run-panel")).to_contain_text("0 of 4")
+    expect(page.get_by_role("heading", name="Evidence")).to_contain_text("0 of 4 proven")
+    lines = page.locator(".log li")
+    expect(lines.last).to_contain_text("Run ended: lost. Given up: the machine burnt down")
+
+
+def test_on_a_phone_what_can_be_done_stays_under_the_thumb(browser: Browser, fleet: LivingFleet) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, fleet.url)
+    pages = fleet.pages()
+    for name, buttons in {
+        "worker": ("Pause", "Drain"), "study": ("Pause", "Add worker"), "run": ("Stop", "Cancel"),
+    }.items():  # fmt: skip
+        page = screen.open(pages[name])
+        for button in buttons:
+            box = page.get_by_role("button", name=button, exact=True).bounding_box()
+            assert box is not None
+            assert box["height"] >= 44, (name, button)
+            assert 740 - 80 < box["y"] + box["height"] <= 740, (name, button)
+        page.close()
+    # The tab that is open is in sight, however far to the right.
+    page = screen.open(pages["study-results"])
+    box = page.locator(".tabs [aria-current]").bounding_box()
+    assert box is not None
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 360
+    page.close()
+    # Nothing of a row is cut off.
+    page = screen.open("/workers")
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every((it) => it.scrollWidth <= it.clientWidth)")
+    context.close()
+    assert not screen.complaints
 
 
 def test_pages_read_without_javascript(browser: Browser, fleet: LivingFleet) -> None:

@@ -153,7 +153,7 @@ def test_04_an_open_row_says_why_it_waits_and_which_keys_differ(plain: Page, sce
     detail = plain.locator("#detail-1")
     expect(detail).to_contain_text("Why is this not running?")
     expect(detail.locator(".unmet")).to_contain_text(["Nothing of its study is tried again", "It is tried again from"])
-    expect(detail.locator(".met").first).to_contain_text("It is PENDING.")
+    expect(detail.locator(".met").first).to_contain_text("It is pending.")
     keys = detail.locator(".changes tbody tr")
     assert [cells(it) for it in keys.all()] == [
         ["phantoms", '["thelonious", "duke"]', '["thelonious"]'],
@@ -207,7 +207,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     tries = {it["attempt"]: it for it in scene.server.get(f"/api/runs?assignmentId={scene.parts[2]}")}
     page = settled(screen.open(scene.path("/gantt?by=assignment")))
     first, second = (page.locator(f"[data-run='{tries[n]['id']}']") for n in (1, 2))
-    expect(first).to_have_class("box bad")
+    expect(first).to_have_class("box bad again")
     expect(second).to_have_class("box run")
     left, right = first.bounding_box(), second.bounding_box()
     assert left is not None
@@ -215,7 +215,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     # A hatched bar has an outline.
     assert abs(left["y"] - right["y"]) < 2, "one after the other in the lane of #2"
     assert left["x"] + left["width"] <= right["x"] + 1
-    now = page.locator("line.now").bounding_box()
+    now = page.locator(".gantt line.now").bounding_box()
     assert now is not None
     assert abs(right["x"] + right["width"] - now["x"]) < 3, "what runs reaches to now"
     page.get_by_role("link", name="worker", exact=True).click()
@@ -284,8 +284,14 @@ def test_12_the_command_to_add_a_worker_gets_a_fresh_token_that_works_once(scree
     expect(dialog).to_contain_text("vram>=12")
     code = dialog.locator(".command:visible code")
     expect(code).to_contain_text(f"agent --server {scene.server.url} --token ONE_TIME_TOKEN")
-    dialog.get_by_role("button", name="Make a token for one machine").click()
+    # Who copies without having asked for a token gets one all the same.
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog.get_by_role("button", name="Copy").click()
+    expect(dialog.get_by_role("button", name="Copied")).to_be_visible()
     expect(code).not_to_contain_text("ONE_TIME_TOKEN")
+    assert page.evaluate("navigator.clipboard.readText()") == code.inner_text()
+    dialog.get_by_role("button", name="Make a token for one machine").click()
+    expect(code).not_to_have_text(page.evaluate("navigator.clipboard.readText()"))
     told = re.search(r"--token (\S+)$", code.inner_text())
     assert told is not None
     dialog.get_by_role("button", name="PowerShell").click()
@@ -337,6 +343,9 @@ def test_15_cancel_asks_and_names_how_many_runs(screen: Screen, scene: Scene) ->
     expect(dialog).to_contain_text("1 run without an agent")
     dialog.get_by_role("button", name="Keep running").click()
     assert scene.server.get(f"/api/super-studies/{scene.id}")["state"] == "running"
+    # The menu closed behind the choice, and the focus is back on it.
+    expect(page.locator("#study-more summary")).to_be_focused()
+    page.keyboard.press("Enter")
     page.get_by_role("button", name="Cancel 4 runs").click()
     dialog.get_by_role("button", name="Cancel 4 runs").click()
     expect(page.locator(".head")).to_contain_text("Cancelled")

@@ -26,8 +26,12 @@ def machine(server: Server) -> Iterator[Machine]:
 
 
 def dialog(page: Page, button: str, title: str) -> Locator:
-    """The question that a button asks."""
-    page.get_by_role("button", name=button, exact=True).click()
+    """The question that a button asks; what is done seldom stands in a menu, which closes behind it."""
+    found = page.get_by_role("button", name=button, exact=True)
+    if not found.is_visible():
+        page.get_by_text("More", exact=True).click()
+    found.click()
+    expect(page.locator("#worker-more")).not_to_have_attribute("open", "")
     asked = page.get_by_role("dialog", name=title)
     expect(asked).to_be_visible()
     return asked

@@ -10,11 +10,14 @@ from goliat_monitoring.store.read import attempts, parts
 from goliat_monitoring.store.read.completeness import Cell, cells_of, proven_of, unknown_of
 from goliat_monitoring.store.read.events import list_events
 from goliat_monitoring.store.read.parts import Wanted
-from goliat_monitoring.store.read.study_head import failed_parts, live_runs, unproven_seconds
+from goliat_monitoring.store.read.studies import count_assignments, list_studies
+from goliat_monitoring.store.read.study_head import bare_count, failed_parts, troubled_runs, unproven_seconds
+from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.store.read.usage import brief_usage
 from goliat_monitoring.store.workers import set_price
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.errors import Refused
 from tests.store.conftest import CONFIG, KEYS, Agent, House
 
 HOUR = 3600 * SECOND
@@ -42,6 +45,10 @@ def page(house: House, study: str, wanted: Wanted, **asked: Any) -> list[int]:
     found, total = house.database.read_now(lambda c: parts.parts_page(c, study, wanted, **asked))
     assert total >= len(found)
     return [it.index for it in found]
+
+
+def lost(house: House) -> dict[str, float]:
+    return house.database.read_now(lambda c: unproven_seconds(c, house.now, under_way(c)))
 
 
 def claim(house: House, agent: Agent) -> wire.Job:
@@ -152,15 +159,36 @@ def test_a_cancel_loses_what_was_computed_since_the_simulation_at_work_began(hou
     agent = Agent(house, "gpu-1")
     job = claim(house, agent)
     house.now += HOUR
-    assert house.database.read_now(lambda c: unproven_seconds(c, house.now, study)) == {job.run_id: 3600}
+    assert lost(house) == {job.run_id: 3600}
     said = {"type": "sim_details", "count": 1, "total": 2, "details": "thelonious, 700MHz, x_pos, theta"}
     agent.send(job, 0, wire.MessageItem(house.now, said))
     house.now += HOUR // 2
-    assert house.database.read_now(lambda c: unproven_seconds(c, house.now, study)) == {
-        job.run_id: pytest.approx(1800, abs=1)
-    }
-    assert [run.id for run in house.database.read_now(lambda c: live_runs(c, study))] == [job.run_id]
+    assert lost(house) == {job.run_id: pytest.approx(1800, abs=1)}
+    assert house.database.read_now(lambda c: bare_count(c, study)) == 0
+    assert house.database.read_now(lambda c: troubled_runs(c, study)) == [], "nothing is odd about it"
     assert house.database.read_now(lambda c: failed_parts(c, study, 5)) == []
+
+
+def test_counting_assignments_agrees_with_the_summary_of_their_study(house: House) -> None:
+    first, _ = house.study(parts=2)
+    study = study_of(house, first)
+
+    def both() -> dict[str, int]:
+        counted = house.database.read_now(lambda c: count_assignments(c, study))
+        (listed,) = house.database.read_now(lambda c: list_studies(c, study_id=study))
+        assert (counted.total, counted.cancelled) == (listed.total, listed.cancelled)
+        assert {key: n for key, n in counted.counts.items() if n} == listed.counts
+        return listed.counts
+
+    assert both() == {"PENDING": 2}
+    agent = Agent(house, "gpu-1")
+    job = claim(house, agent)
+    assert both() == {"PENDING": 1, "ASSIGNED": 1}, "it has not spoken yet"
+    said = {"type": "sim_details", "count": 1, "total": 2, "details": "thelonious, 700MHz, x_pos, theta"}
+    agent.send(job, 0, wire.MessageItem(house.now, said))
+    assert both() == {"PENDING": 1, "RUNNING": 1}
+    with pytest.raises(Refused):
+        house.database.read_now(lambda c: count_assignments(c, "nobody"))
 
 
 def test_the_cost_in_a_list_is_that_of_hours_at_their_price(house: House) -> None:

@@ -91,7 +91,7 @@ def claimable(waiting: Waiting, now: int) -> list[Verdict]:
     again = waiting.attempts > 0
     stopped = waiting.retries_stopped if again else ""
     early = waiting.not_before is not None and waiting.not_before > now
-    state = f"It is {waiting.state}" + (f": {waiting.ask}." if waiting.ask else ".")
+    state = f"It is {waiting.state.lower()}" + (f": {waiting.ask}." if waiting.ask else ".")
     return [
         Verdict("state", waiting.state is AssignmentState.PENDING, state),
         Verdict(
@@ -107,7 +107,7 @@ def claimable(waiting: Waiting, now: int) -> list[Verdict]:
         Verdict(
             "retries_stopped",
             not stopped,
-            f"Nothing of its study is tried again: {stopped}." if stopped else "Its study is tried again.",
+            f"Nothing of its study is tried again: {stopped}." if stopped else "What fails of it is tried again.",
         ),
         Verdict(
             "not_before",

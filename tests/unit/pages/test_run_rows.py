@@ -1,11 +1,15 @@
 """What the pages of a run make of times, phases and cases; no browser."""
 
+from typing import Any
+
 import pytest
 
-from goliat_monitoring.server.pages.evidence import Case, most_telling
+from goliat_monitoring.server.pages.evidence import Case, cases_of, loose_of, most_telling
 from goliat_monitoring.server.pages.numbers import span_range
 from goliat_monitoring.server.pages.run_parts import phase_rows
 from goliat_monitoring.store.read.phase_times import PhaseTime
+from goliat_monitoring.store.read.runs import RunSummary, Sign, Simulation
+from goliat_monitoring.store.read.studies import CaseView
 
 
 @pytest.mark.parametrize(
@@ -62,3 +66,47 @@ def test_of_many_cases_the_troubled_ones_stay() -> None:
     kept = most_telling(cases, 50)
     assert [case.ordinal for case in kept] == [1, *range(153, 202)]
     assert most_telling(cases[:50], 50) == cases[:50]
+
+
+def summary(**given: Any) -> RunSummary:
+    fields = dict.fromkeys(RunSummary.__struct_fields__)
+    usual = {"id": "this", "state": "lost", "live": False, "sim_index": 1}
+    return RunSummary(**(fields | usual | given))  # type: ignore[arg-type]
+
+
+def heard(kind: str, text: str = "", at: int = 0) -> Sign:
+    return Sign(kind=kind, sender_at=at, received_at=at, text=text, case_key=None, ordinal=None)
+
+
+def simulation(ordinal: int, state: str, why: str = "", *signs: Sign) -> Simulation:
+    return Simulation(
+        ordinal=ordinal, case_key=f"k{ordinal}", details="", state=state, why=why, started_sender_at=None,
+        ended_sender_at=None, evidence=list(signs),
+    )  # fmt: skip
+
+
+def expected(ordinal: int, state: str, run_id: str | None) -> CaseView:
+    return CaseView(
+        case_key=f"k{ordinal}", ordinal=ordinal - 1, phantom="", frequency="", placement="", details=f"case {ordinal}",
+        relative_path="", weight=1.0, state=state, run_id=run_id,
+    )  # fmt: skip
+
+
+def test_what_another_try_proved_is_no_proof_of_this_one() -> None:
+    begun = [simulation(1, "done", "its result arrived", heard("result", at=2), heard("sim_started", at=1))]
+    begun.append(simulation(2, "running", "", heard("sim_started")))
+    asked = [expected(1, "done", "this"), expected(2, "done", "other"), expected(3, "done", "other")]
+    rows = cases_of(begun, asked, summary())
+    assert [(row.state, row.heard, row.elsewhere) for row in rows] == [
+        ("done", "started, result arrived", False),
+        ("unproven", "started; proven by another try", True),
+        ("elsewhere", "proven by another try", True),
+    ]
+
+
+def test_evidence_about_the_whole_run_that_says_the_same_is_one_row() -> None:
+    signs = [heard("error", "no licence", 1), heard("extracted", at=2), heard("error", "no licence", 3)]
+    assert [(it.kind, it.text, it.times, it.sender_at) for it in loose_of(signs)] == [
+        ("extracted", "", 1, 2),
+        ("error", "no licence", 2, 3),
+    ]

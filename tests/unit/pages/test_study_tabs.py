@@ -1,11 +1,13 @@
 """What the tabs of a study make of facts and addresses."""
 
 from goliat_monitoring.fleet.forecast import Spread
+from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.paging import Pager, number
 from goliat_monitoring.server.pages.ranges import finish, left, rounded
 from goliat_monitoring.server.pages.render import timed
 from goliat_monitoring.server.pages.study_tabs import assignments, config, gantt
 from goliat_monitoring.server.pages.study_tabs.matrix import matrix
+from goliat_monitoring.store.read.attempts import Attempt
 from goliat_monitoring.store.read.completeness import Cell
 from goliat_monitoring.wire.clock import SECOND
 
@@ -95,3 +97,17 @@ def test_a_config_too_large_to_draw_is_cut_and_says_so() -> None:
 
     assert count(nodes) <= 10 + 3
     assert nodes[0].about == "100 items"
+
+
+def test_a_bar_is_red_only_where_nothing_followed() -> None:
+    def look(assignment: str, attempts: int) -> str:
+        found = [
+            Attempt(
+                run_id=f"r{i}", assignment_id="a", index=0, attempt=i, worker_id="w", worker_name="w", state="lost",
+                reason="", assignment_state=assignment, begin=NOW, until=NOW, ended_at=NOW,
+            )
+            for i in range(1, attempts + 1)
+        ]  # fmt: skip
+        return gantt.bar_of(found[0], gantt.outcome(found[0], found), "worker", Outlook(), NOW).look
+
+    assert [look("FAILED", 1), look("PENDING", 1), look("FAILED", 2)] == ["bad", "bad again", "bad again"]

@@ -12,6 +12,7 @@ from goliat_monitoring.wire.clock import SECOND
 LOOSE_SHOWN = 20
 # Of more cases than these, some are left out of the page.
 CASES_SHOWN = 150
+ELSEWHERE = "proven by another try"
 KINDS = {
     "sim_started": "started",
     "run_done": "solved",
@@ -28,20 +29,23 @@ KINDS = {
 
 
 class Case(NamedTuple):
-    """One row of the evidence table. `heard`: what speaks for or against it. `took`: seconds."""
+    """One row of the evidence table. `heard`: what speaks for or against it. `took`: seconds. `elsewhere`: another
+    run of the assignment proved it."""
 
     ordinal: int
     name: str
     state: str
     heard: str
     took: float | None
+    elsewhere: bool = False
 
 
 class Loose(NamedTuple):
-    """Evidence about no single simulation."""
+    """Evidence about no single simulation, alike pieces together. `sender_at`: of the newest."""
 
     kind: str
     text: str
+    times: int
     sender_at: int
 
 
@@ -54,10 +58,15 @@ def cases_of(simulations: Iterable[Simulation], expected: list[CaseView], run: R
         name = case.details or case.case_key
         if begun is not None:
             row = _case(begun, name, run)._replace(ordinal=case.ordinal + 1)
-            rows.append(row._replace(state="done") if case.state == "done" and case.run_id == run.id else row)
+            if case.state == "done" and case.run_id == run.id:
+                row = row._replace(state="done")
+            elif case.state == "done":
+                row = row._replace(heard="; ".join(part for part in (row.heard, ELSEWHERE) if part), elsewhere=True)
+            rows.append(row)
+        elif case.state == "done" and case.run_id == run.id:
+            rows.append(Case(case.ordinal + 1, name, "done", "proven by this run", None))
         elif case.state == "done":
-            heard = "proven by this run" if case.run_id == run.id else "proven by another try"
-            rows.append(Case(case.ordinal + 1, name, "done", heard, None))
+            rows.append(Case(case.ordinal + 1, name, "elsewhere", ELSEWHERE, None, elsewhere=True))
         else:
             rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
     known = {case.case_key for case in expected}
@@ -75,7 +84,7 @@ def most_telling(cases: list[Case], most: int = CASES_SHOWN) -> list[Case]:
     """
     if len(cases) <= most:
         return cases
-    ranks = {"done": 1, "pending": 2}
+    ranks = {"done": 1, "elsewhere": 2, "pending": 2}
     here = max((it.ordinal for it in cases if ranks.get(it.state) != 2), default=0)
     chosen = sorted(cases, key=lambda it: (ranks.get(it.state, 0), abs(it.ordinal - here)))[:most]
     return sorted(chosen, key=lambda it: it.ordinal)
@@ -83,9 +92,11 @@ def most_telling(cases: list[Case], most: int = CASES_SHOWN) -> list[Case]:
 
 def _case(it: Simulation, name: str, run: RunSummary) -> Case:
     # The same is often heard twice, as a message and as a line. Only of errors the number says something.
-    kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in it.evidence)
+    kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in sorted(it.evidence, key=lambda sign: sign.sender_at))
     heard = ", ".join(plural(count, kind) if kind == "error" else kind for kind, count in kinds.items())
     why = it.why or _last_trouble(it.evidence)
+    if why.removeprefix("its ") in kinds:
+        why = ""
     took = None
     if it.started_sender_at is not None and it.ended_sender_at is not None:
         took = (it.ended_sender_at - it.started_sender_at) / SECOND
@@ -101,4 +112,11 @@ def _last_trouble(signs: list[Sign]) -> str:
 
 def loose_of(signs: list[Sign]) -> list[Loose]:
     """The newest evidence about the run as a whole."""
-    return [Loose(KINDS.get(sign.kind, sign.kind), sign.text, sign.sender_at) for sign in signs[-LOOSE_SHOWN:]]
+    alike: dict[tuple[str, str], Loose] = {}
+    for sign in signs:
+        key = KINDS.get(sign.kind, sign.kind), sign.text
+        # What was heard again moves to the end.
+        before = alike.pop(key, None)
+        times, at = (before.times, before.sender_at) if before is not None else (0, 0)
+        alike[key] = Loose(*key, times + 1, max(at, sign.sender_at))
+    return list(alike.values())[-LOOSE_SHOWN:]

@@ -7,19 +7,22 @@ from typing import Any, NamedTuple
 from litestar import Request, Response, get
 from sqlalchemy import Connection
 
-from goliat_monitoring.fleet.finish import finish_of_all
+from goliat_monitoring.fleet.finish import Finish, finish_of_all
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
 from goliat_monitoring.server.pages.listing import Asked
 from goliat_monitoring.server.pages.needs import Need, needs_of, unfit_studies
+from goliat_monitoring.server.pages.numbers import plural
 from goliat_monitoring.server.pages.sentence import Cause, Fleet, Lost, say
 from goliat_monitoring.server.pages.show import Page, fragment, whole
+from goliat_monitoring.server.pages.studies import eta_words
 from goliat_monitoring.server.pages.words import sign
 from goliat_monitoring.server.pages.workers import COLUMNS, ON_OVERVIEW, STYLES, Filter, WorkerRow, filters, rows
 from goliat_monitoring.store.read import overview as read
 from goliat_monitoring.store.read.prices import currency
 from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
+from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.wire.clock import SECOND
 
 WORKERS_SHOWN = 50
@@ -43,11 +46,12 @@ class Burn(NamedTuple):
 
 def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the overview shows."""
-    workers = rows(connection, now, outlook)
-    under_way = list_studies(connection, ids=read.open_studies(connection))
-    newest = list_studies(connection, limit=STUDIES_SHOWN) if len(under_way) < STUDIES_SHOWN else []
+    live = under_way(connection)
+    workers = rows(connection, now, outlook, live)
+    open_studies = list_studies(connection, ids=read.open_studies(connection), live=live)
+    newest = list_studies(connection, limit=STUDIES_SHOWN, live=live) if len(open_studies) < STUDIES_SHOWN else []
     work = read.work(connection)
-    unfit = unfit_studies(under_way, outlook)
+    unfit = unfit_studies(open_studies, outlook)
     needs = needs_of(
         workers,
         read.failures(connection, most_needs),
@@ -61,15 +65,15 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
     needs = [need for need in needs if need.key not in answered]
     # Not all that failed was read.
     total = len(needs) + len(pairs) - min(work.failed, most_needs) + work.failed
-    waits = [study for study in under_way if study.counts.get("PENDING") and not study.paused]
+    waits = [study for study in open_studies if study.counts.get("PENDING") and not study.paused]
     fleet = fleet_of(workers, work, needs, total - work.failed, unfit=bool(waits) and len(unfit) == len(waits))
     said = say(fleet)
-    finish = finish_of_all(outlook.studies[it.id] for it in under_way if it.id in outlook.studies)
+    finish = finish_of_all(outlook.studies[it.id] for it in open_studies if it.id in outlook.studies)
     return {
         "title": said.state,
         "said": said,
         "finish": finish.spread,
-        "finish_unknown": finish.unknown,
+        "finish_without": without(finish),
         "waits_for_first": bool(work.running) and finish.spread is None and finish.unknown > 0,
         "numbers": [
             ("Workers", worker_numbers(workers)),
@@ -85,12 +89,23 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         "workers_total": len(workers),
         "columns": list(ON_OVERVIEW),
         "choices": COLUMNS,
-        "studies": studies_shown(under_way, newest),
-        "studies_total": len(under_way),
+        "studies": studies_shown(open_studies, newest),
+        "studies_total": len(open_studies),
         "finishes": {
-            study.id: future.eta for study in under_way if (future := outlook.studies.get(study.id)) is not None
+            study.id: future.eta for study in open_studies if (future := outlook.studies.get(study.id)) is not None
         },
+        "notes": {study.id: eta_words(study, outlook) for study in open_studies},
     }
+
+
+def without(finish: Finish) -> str:
+    """The studies that the finish of all work leaves out, and why; "" where it leaves out none."""
+    left_out = []
+    if finish.unknown:
+        left_out.append(f"{plural(finish.unknown, 'study', 'studies')} of which nothing is computed yet")
+    if finish.stuck:
+        left_out.append(f"{plural(finish.stuck, 'study', 'studies')} that no worker may take")
+    return " and ".join(left_out)
 
 
 def fleet_of(

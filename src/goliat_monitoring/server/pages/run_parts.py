@@ -62,6 +62,7 @@ def load_evidence(run_id: str, connection: Connection, now: int) -> Mapping[str,
         "cases": most_telling(cases),
         "total": len(cases),
         "done": done,
+        "elsewhere": sum(case.elsewhere for case in cases),
         "loose": loose_of(loose),
     }
 

@@ -33,6 +33,7 @@ from goliat_monitoring.store.read.parts import TROUBLES, demands_of
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
+from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.store.read.usage import StudyUsage
 from goliat_monitoring.wire.errors import Refused
 
@@ -48,13 +49,14 @@ _OVER = ("completed", "cancelled", "ended_with_failures")
 
 def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the head shows. Raises `Refused` 404."""
-    found = list_studies(connection, study_id=study_id)
+    live = under_way(connection, study_ids=[study_id])
+    found = list_studies(connection, study_id=study_id, live=live)
     if not found:
         raise Refused(404, "no such super study", study_id)
     study = found[0]
     told = future.studies.get(study_id)
-    live = read.live_runs(connection, study_id)
-    lost = read.unproven_seconds(connection, now, study_id) if live else {}
+    lost_h = sum(read.unproven_seconds(connection, now, live).values()) / 3600 if live else 0.0
+    bare = read.bare_count(connection, study_id) if live else 0
     failed = study.counts.get("FAILED", 0)
     over = study.state in _OVER
     return {
@@ -66,13 +68,11 @@ def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connectio
         "ended_at": read.ended_at(connection, study_id) if over else None,
         "proven": proven_of(connection, study_id),
         "used": used,
-        "live": live,
-        "follows_cancel": follows_cancel(
-            study, len(live), sum(run.kind != "agent" for run in live), sum(lost.values()) / 3600
-        ),
+        "live": len(live),
+        "follows_cancel": follows_cancel(study, len(live), bare, lost_h),
         "failed": failed,
         "failures": read.failed_parts(connection, study_id, FAILURES_SHOWN) if failed else [],
-        "troubles": troubles(live),
+        "troubles": troubles(read.troubled_runs(connection, study_id)) if live else [],
         "aside": read.set_aside_workers(connection, study_id),
         "offers": [it for it in offers(connection, now) if it.silent.study_id == study_id],
         "demands": demands_of(connection, study_id),
@@ -82,11 +82,11 @@ def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connectio
     }
 
 
-def troubles(live: list[RunSummary]) -> list[tuple[str, str, Any, list[RunSummary]]]:
+def troubles(odd: list[RunSummary]) -> list[tuple[str, str, Any, list[RunSummary]]]:
     """(key, text, sign, runs) of what is odd about runs under way, the most serious first."""
     found = []
     for key in TROUBLES:
-        runs = [run for run in live if (run.state if key == "unreachable" else run.flag) == key]
+        runs = [run for run in odd if (run.state if key == "unreachable" else run.flag) == key]
         look = sign("run" if key == "unreachable" else "flag", key)
         if runs:
             found.append((key, f"{len(runs)} {look.word.lower()}", look, runs))

@@ -55,6 +55,7 @@ SIMULATION = {
     "pending": Sign("ring", "Pending", "off"),
     "running": Sign("triangle", "Running", "run"),
     "done": Sign("disc-check", "Done", "ok"),
+    "elsewhere": Sign("disc-check", "By another try", "off"),
     "failed": Sign("octagon-x", "Failed", "bad"),
     "missing": Sign("slashed-ring", "Missing", "bad"),
     "unproven": Sign("diamond-alert", "Unproven", "warn"),

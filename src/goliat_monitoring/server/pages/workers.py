@@ -21,7 +21,7 @@ from goliat_monitoring.server.pages.words import FLAG, Sign, sign
 from goliat_monitoring.store.read.prices import currency
 from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.studies import assignment_progress
-from goliat_monitoring.store.read.underway import under_way
+from goliat_monitoring.store.read.underway import UnderWay, under_way
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
 
 # Of these a page stays under 300 kB.
@@ -119,11 +119,11 @@ class Filter(NamedTuple):
     tone: str
 
 
-def rows(connection: Connection, now: int, outlook: Outlook) -> list[WorkerRow]:
-    """All workers, worst first."""
+def rows(connection: Connection, now: int, outlook: Outlook, live: Sequence[UnderWay] | None = None) -> list[WorkerRow]:
+    """All workers, worst first. `live`: all that is under way, where the caller has looked it up."""
     reached = {
         it.run_id: assignment_progress("RUNNING", it.assignment_weight, it.proven, it.more)
-        for it in under_way(connection)
+        for it in (under_way(connection) if live is None else live)
     }
     found = []
     for view in list_workers(connection, now):

@@ -1,6 +1,6 @@
 """Super studies and their assignments, with progress. Never reads a log."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -9,8 +9,8 @@ from sqlalchemy import Connection, Row, func, select
 from goliat_monitoring.fleet.states import AssignmentState, study_state
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.library import Source
-from goliat_monitoring.store.read.runs import RunSummary, runs, summary_of, summary_query
-from goliat_monitoring.store.read.underway import under_way
+from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query
+from goliat_monitoring.store.read.underway import UnderWay, under_way
 from goliat_monitoring.store.read.workers import WorkerView, workers_by_id
 from goliat_monitoring.wire.errors import Refused
 
@@ -39,6 +39,15 @@ class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     created_at: int
     updated_at: int
+
+
+class StudyCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """As many as `StudySummary` counts; what needs no look at each live run."""
+
+    id: str
+    cancelled: bool
+    counts: dict[str, int]
+    total: int
 
 
 class StudyDetail(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,8 +109,11 @@ def list_studies(
     limit: int = 1000,
     study_id: str | None = None,
     ids: Collection[str] | None = None,
+    live: Sequence[UnderWay] | None = None,
 ) -> list[StudySummary]:
-    """Super studies, newest first; with `name` only the one so called (case does not matter), with `ids` only these."""
+    """Super studies, newest first; with `name` only the one so called (case does not matter), with `ids` only these.
+    `live`: all that is under way in them, where the caller has looked it up.
+    """
     query = select(studies).order_by(studies.c.created_at.desc(), studies.c.id.desc()).limit(limit)
     if name is not None:
         query = query.where(studies.c.name_key == name.casefold())
@@ -110,8 +122,32 @@ def list_studies(
     if ids is not None:
         query = query.where(studies.c.id.in_(ids))
     rows = connection.execute(query).all()
-    shares = _shares(connection, [row.id for row in rows])
+    shares = _shares(connection, [row.id for row in rows], live)
     return [_summary(row, shares.get(row.id, [])) for row in rows]
+
+
+def count_assignments(connection: Connection, study_id: str) -> StudyCounts:
+    """How many assignments of a study are in which state. Raises `Refused` 404."""
+    row = connection.execute(select(studies.c.cancelled).where(studies.c.id == study_id)).one_or_none()
+    if row is None:
+        raise Refused(404, "no such super study", study_id)
+    counts = {
+        it.state: int(it.how_many)
+        for it in connection.execute(
+            select(assignments.c.state, func.count().label("how_many"))
+            .where(assignments.c.super_study_id == study_id, assignments.c.replaced_at.is_(None))
+            .group_by(assignments.c.state)
+        )
+    }
+    silent = connection.execute(
+        select(func.count())
+        .select_from(runs.join(assignments, assignments.c.id == runs.c.assignment_id))
+        .where(LIVE, runs.c.state == "claimed", assignments.c.super_study_id == study_id)
+    ).scalar_one()
+    total = sum(counts.values())
+    if silent := min(int(silent), counts.get("RUNNING", 0)):
+        counts |= {"RUNNING": counts["RUNNING"] - silent, "ASSIGNED": silent}
+    return StudyCounts(id=study_id, cancelled=row.cancelled, counts=counts, total=total)
 
 
 def brief_assignments(connection: Connection, study_ids: list[str]) -> dict[str, list[tuple[str, str, str | None]]]:
@@ -206,7 +242,9 @@ def assignment_progress(state: str, weight: float, done_weight: float, more: flo
     return min(100 * max(done_weight + more, 0.0) / weight, NEARLY) if weight > 0 else 0.0
 
 
-def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tuple[str, float, float, int]]]:
+def _shares(
+    connection: Connection, study_ids: list[str], live: Sequence[UnderWay] | None = None
+) -> dict[str, list[tuple[str, float, float, int]]]:
     """For each study: (shown state, weight, weighted progress, how many) of its assignments, grouped by state."""
     found: dict[str, dict[str, tuple[float, float, int]]] = {}
     for start in range(0, len(study_ids), 500):
@@ -227,7 +265,10 @@ def _shares(connection: Connection, study_ids: list[str]) -> dict[str, list[tupl
             done = row.weight if row.state == "COMPLETED" else min(row.done, row.weight)
             found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, row.how_many)
         # What the live runs add on top of what is proven, and which of them have not spoken yet.
-        for run in under_way(connection, study_ids=chunk):
+        wanted = set(chunk)
+        for run in under_way(connection, study_ids=chunk) if live is None else live:
+            if run.study_id not in wanted:
+                continue
             states = found.setdefault(run.study_id, {})
             weight, done, count = states.get("RUNNING", (0.0, 0.0, 0))
             more = min(run.more, max(run.assignment_weight - run.proven, 0.0))

@@ -1,14 +1,15 @@
 """What the head of a study's page tells beside its numbers: what runs, what failed, who was set aside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.problems import first_errors
 from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query, worker_name
-from goliat_monitoring.store.read.underway import under_way
+from goliat_monitoring.store.read.underway import UnderWay
 
 assignments, studies, workers, aside = tables.assignments, tables.super_studies, tables.workers, tables.set_aside
 
@@ -37,20 +38,29 @@ class Aside(NamedTuple):
     at: int
 
 
-def live_runs(connection: Connection, study_id: str) -> list[RunSummary]:
-    """The runs of a study that are not over, by assignment."""
-    query = summary_query().where(LIVE, studies.c.id == study_id).order_by(assignments.c.index)
+def troubled_runs(connection: Connection, study_id: str) -> list[RunSummary]:
+    """The runs of a study that are not over and of which something is odd, by assignment."""
+    odd = or_(runs.c.state == "unreachable", runs.c.flag != "")
+    query = summary_query().where(LIVE, studies.c.id == study_id, odd).order_by(assignments.c.index)
     return [summary_of(row) for row in connection.execute(query)]
 
 
-def unproven_seconds(connection: Connection, now: int, study_id: str) -> dict[str, float]:
+def bare_count(connection: Connection, study_id: str) -> int:
+    """How many runs of a study go on without an agent."""
+    query = (
+        select(func.count())
+        .select_from(runs.join(assignments, assignments.c.id == runs.c.assignment_id))
+        .where(LIVE, runs.c.kind != "agent", assignments.c.super_study_id == study_id)
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def unproven_seconds(connection: Connection, now: int, live: Sequence[UnderWay]) -> dict[str, float]:
     """By live run, what is lost if it ends now: seconds since the simulation at work began, else since the claim."""
-    skews = {
-        row.id: row.clock_skew or 0
-        for row in connection.execute(select(workers.c.id, workers.c.clock_skew))
-    }  # fmt: skip
+    query = select(workers.c.id, workers.c.clock_skew).where(workers.c.clock_skew.is_not(None))
+    skews: dict[str, int] = {row.id: row.clock_skew for row in connection.execute(query)}
     found = {}
-    for run in under_way(connection, study_ids=[study_id]):
+    for run in live:
         began = run.claimed_at if run.began_at is None else run.began_at - skews.get(run.worker_id, 0)
         found[run.run_id] = max(now - min(max(began, run.claimed_at), now), 0) / 1_000_000
     return found

@@ -1,4 +1,4 @@
-// Charts of a run: what they share (samples, a span of time, a cursor), and when they are drawn.
+// Charts of a run: what they share, and when they are drawn.
 import { send } from "./actions.js";
 import { Chart } from "./charts/draw.js";
 import { set } from "./common.js";

@@ -82,7 +82,7 @@ export class Viewer {
     const [first, last] = list.inView.map((at) => this.numberAt(at));
     const all = plural(lines.total, "line");
     const some = lines.levels ? `, ${count(lines.count)} of these types` : "";
-    this.part("range").textContent = first && last ? `lines ${count(first)}\u2013${count(last)} of ${all}${some}` : all + some;
+    this.part("range").textContent = first && last ? `${count(first)}\u2013${count(last)} of ${all}${some}` : all + some;
     for (const watch of this.watchers) watch();
   }
 

@@ -1,4 +1,4 @@
-// Small duties of every page: skip swaps that change nothing, tint what changed state, commands to be copied.
+// Small duties of every page: swaps, tints, menus, commands to be copied, the theme.
 import "./live.js";
 import "./keys.js";
 import "./order.js";
@@ -54,11 +54,22 @@ document.addEventListener("htmx:afterSwap", (event) => {
   tabs(event.detail.target);
 });
 
-// What is cut says the whole of it under the pointer.
+// What is cut is whole under the pointer.
 document.addEventListener("pointerover", ({ target }) => {
   const node = target.closest?.(".clip, .cut, .which bdi, .short");
   if (node && !node.title && node.scrollWidth > node.clientWidth) node.title = node.textContent;
 });
+
+// A menu closes at other clicks, and behind what is chosen in it: the dialog gives the focus back to it.
+function closeMenus({ target }) {
+  for (const menu of document.querySelectorAll("details.menu[open]")) {
+    const inside = menu.contains(target);
+    if (inside && !target.closest("[data-dialog]")) continue;
+    menu.open = false;
+    if (inside) menu.querySelector("summary").focus();
+  }
+}
+document.addEventListener("click", closeMenus, true);
 
 // Commands come as one block per shell; the choice is kept.
 let shell;
@@ -81,7 +92,14 @@ document.addEventListener("click", async (event) => {
     kept("shell", shell);
     tabs(document);
   } else {
-    await copy(node.closest(".command").querySelector("code").textContent);
+    const code = node.closest(".command").querySelector("code");
+    const form = node.closest("dialog")?.querySelector("[data-join-form]");
+    // No command without its token.
+    if (form && code.textContent.includes("ONE_TIME_TOKEN")) {
+      form.requestSubmit();
+      await new Promise((made) => form.addEventListener("done", made, { once: true }));
+    }
+    await copy(code.textContent);
     node.textContent = "Copied";
     setTimeout(() => (node.textContent = "Copy"), 2000);
   }
@@ -89,7 +107,10 @@ document.addEventListener("click", async (event) => {
 
 tabs(document);
 
-// A fresh token, made when it is asked for, goes into the command that is copied.
+// The tab that is open may lie outside of a narrow strip.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+// A fresh token goes into the command that is copied.
 document.addEventListener("done", (event) => {
   const form = event.target.closest("[data-join-form]");
   if (!form) return;
@@ -103,15 +124,16 @@ document.addEventListener("done", (event) => {
 });
 
 const theme = document.getElementById("theme");
-const dark = () => (document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+const root = document.documentElement;
+const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
 function show(chosen) {
-  document.documentElement.dataset.theme = chosen ?? "";
+  root.dataset.theme = chosen ?? "";
   theme.ariaLabel = `Use the ${dark() ? "light" : "dark"} theme`;
 }
 show(kept("theme"));
 theme.hidden = false;
 theme.addEventListener("click", () => {
   show(dark() ? "light" : "dark");
-  kept("theme", document.documentElement.dataset.theme);
+  kept("theme", root.dataset.theme);
 });
 addEventListener("storage", (event) => event.key === "theme" && show(event.newValue));

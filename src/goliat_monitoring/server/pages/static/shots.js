@@ -1,4 +1,4 @@
-// Screenshots: a picture that is chosen is shown large, and a slider goes back through those that were kept of its tab.
+// Screenshots: the chosen one is shown large, and a slider goes back through those of its tab.
 import { send } from "./actions.js";
 import { absolute, clock } from "./times.js";
 

@@ -3,5 +3,5 @@ document.documentElement.classList.add("js");
 try {
   document.documentElement.dataset.theme = localStorage.getItem("theme") ?? "";
 } catch {
-  // storage may be barred; then the system decides
+  // storage may be barred
 }

@@ -41,6 +41,8 @@ function ago(seconds) {
   return `${seconds < 86400 ? Math.floor(seconds / 3600) + " h" : "1 d"} ago`;
 }
 
+// Paper is read later.
+let paper;
 const put = (node, text) => node.textContent !== text && (node.textContent = text);
 
 export function tell(node) {
@@ -54,7 +56,7 @@ export function tell(node) {
   if (kind === "at") return put(node, absolute(date));
   if (kind === "time") return put(node, day(date) === day(new Date(serverNow())) ? clock(date).slice(0, 5) : dayClock(date));
   if (kind === "since") return put(node, span(seconds));
-  put(node, seconds < 172800 ? ago(seconds) : absolute(date));
+  put(node, seconds < 172800 && !paper ? ago(seconds) : absolute(date));
 }
 
 const days = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" });
@@ -96,6 +98,10 @@ if (zone) {
     document.dispatchEvent(new CustomEvent("zone"));
   });
 }
+onbeforeprint = onafterprint = ({ type }) => {
+  paper = type === "beforeprint";
+  tellAll();
+};
 tellAll();
 // Clock times never change: only ages are told again.
 setInterval(() => {

@@ -17,10 +17,9 @@ from goliat_monitoring.store import tables
 from goliat_monitoring.store.read import parts as read
 from goliat_monitoring.store.read.parts import FILTERS, SORTS, STATES, Part, Wanted
 from goliat_monitoring.store.read.runs import RunSummary, list_runs
-from goliat_monitoring.store.read.studies import StudySummary, list_studies
+from goliat_monitoring.store.read.studies import StudyCounts, count_assignments
 from goliat_monitoring.store.read.why import why
 from goliat_monitoring.study.difference import Change, difference
-from goliat_monitoring.wire.errors import Refused
 
 SHOWN = 100
 ATTEMPTS_SHOWN = 50
@@ -89,7 +88,7 @@ def wish_of(query: Query) -> Wish:
 
 def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     found, total = read.parts_page(
         connection, study_id, wish.wanted, sort=wish.sort, limit=SHOWN, offset=(wish.page - 1) * SHOWN
     )
@@ -117,15 +116,7 @@ def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now
     }
 
 
-def study_of(connection: Connection, study_id: str) -> StudySummary:
-    """The study. Raises `Refused` 404."""
-    found = list_studies(connection, study_id=study_id)
-    if not found:
-        raise Refused(404, "no such super study", study_id)
-    return found[0]
-
-
-def filters(study: StudySummary, replaced: int) -> list[tuple[str, Sign, int]]:
+def filters(study: StudyCounts, replaced: int) -> list[tuple[str, Sign, int]]:
     """(key, sign, how many) of each state."""
     found = [(state, sign("assignment", state), study.counts.get(state, 0)) for state in STATES]
     return [*found, *([("replaced", Sign("twin-squares", "Split again", "off"), replaced)] if replaced else [])]

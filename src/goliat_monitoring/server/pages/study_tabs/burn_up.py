@@ -10,9 +10,9 @@ from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.charts import lines
 from goliat_monitoring.server.pages.charts.lines import Gap
 from goliat_monitoring.server.pages.charts.scale import Mark, Scale, time_marks
-from goliat_monitoring.server.pages.study_tabs.assignments import study_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
 from goliat_monitoring.store.history import EVERY, Point, points_of
+from goliat_monitoring.store.read.studies import count_assignments
 from goliat_monitoring.wire.clock import SECOND
 
 POINTS, ROWS = 400, 40
@@ -63,7 +63,7 @@ def finish_plot(points: list[Point], x: Scale) -> Plot | None:
 
 def load(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     points = points_of(connection, study_id)
     if len(points) < 2:
         return {"title": "", "study": study, "points": points, "progress": None, "finish": None, "rows": points}

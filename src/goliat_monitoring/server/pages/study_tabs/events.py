@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 from sqlalchemy import Connection, select
 
 from goliat_monitoring.fleet.outlook import Outlook
-from goliat_monitoring.server.pages.study_tabs.assignments import study_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
 from goliat_monitoring.server.pages.words import ASSIGNMENT, RUN, Sign
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.events import EventView, list_events
 from goliat_monitoring.store.read.runs import worker_name
+from goliat_monitoring.store.read.studies import count_assignments
 from goliat_monitoring.wire.clock import iso
 
 SHOWN = 100
@@ -55,7 +55,7 @@ def sign_of(kind: str) -> Sign:
 def load(study_id: str, group: str, before: int | None, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     del now
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     found = list_events(
         connection,
         limit=SHOWN + 1,

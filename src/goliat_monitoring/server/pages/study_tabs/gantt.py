@@ -10,11 +10,11 @@ from sqlalchemy import Connection
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.charts.gantt import Bar, gantt
 from goliat_monitoring.server.pages.paging import Pager, number
-from goliat_monitoring.server.pages.study_tabs.assignments import study_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
 from goliat_monitoring.server.pages.words import Sign, run_sign
 from goliat_monitoring.store.read import attempts as read
 from goliat_monitoring.store.read.attempts import Attempt
+from goliat_monitoring.store.read.studies import count_assignments
 from goliat_monitoring.wire.clock import SECOND
 
 LANES, ATTEMPTS = 40, 200
@@ -88,7 +88,7 @@ def window_of(wish: Wish, first: int, last: int, now: int) -> Window:
 
 def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     first = read.first_claim(connection, study_id)
     common = {"title": "", "study": study, "wish": wish, "zooms": list(ZOOMS)}
     if first is None:
@@ -109,7 +109,7 @@ def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now
             connection, study_id, window.begin, window.end, assignment_ids=list(names), limit=ATTEMPTS
         )
     rows = {it.run_id: Row(it, outcome(it, found)) for it in found}
-    bars = [bar_of(it, wish.by, future, now) for it in found]
+    bars = [bar_of(it, rows[it.run_id].look, wish.by, future, now) for it in found]
     if wish.by == "assignment":
         bars += waiting_bars(names, found, future, now)
     chart = gantt(list(names), bars, window.begin, window.end, now)
@@ -131,9 +131,11 @@ def outcome(attempt: Attempt, found: list[Attempt]) -> Sign:
     return run_sign(attempt.state, follows, attempt.attempt)
 
 
-def bar_of(attempt: Attempt, by: str, future: Outlook, now: int) -> Bar:
-    """An attempt as a bar; of one that is under way, when it should be over."""
+def bar_of(attempt: Attempt, shown: Sign, by: str, future: Outlook, now: int) -> Bar:
+    """An attempt as a bar; of one that is under way, when it should be over. `shown`: the sign of its outcome."""
     spread = future.runs.get(attempt.run_id) if attempt.live else None
+    # Hatched where it ended badly, red only where nothing followed.
+    look = _LOOKS.get(attempt.state, "bad" if shown.tone == "bad" else "bad again")
     expected = None
     if spread is not None:
         expected = (now + round(spread.p10 * SECOND), now + round(spread.p90 * SECOND))
@@ -142,7 +144,7 @@ def bar_of(attempt: Attempt, by: str, future: Outlook, now: int) -> Bar:
         attempt.run_id,
         attempt.begin,
         attempt.until,
-        _LOOKS.get(attempt.state, "bad"),
+        look,
         expected,
     )
 

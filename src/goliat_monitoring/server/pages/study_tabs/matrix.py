@@ -8,11 +8,11 @@ import msgspec
 from sqlalchemy import Connection, select
 
 from goliat_monitoring.fleet.outlook import Outlook
-from goliat_monitoring.server.pages.study_tabs.assignments import study_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab, query_text
 from goliat_monitoring.server.pages.words import Sign, sign
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.completeness import Cell, cells_of, unknown_of
+from goliat_monitoring.store.read.studies import count_assignments
 
 ROWS, COLUMNS = 200, 40
 
@@ -106,7 +106,7 @@ def _megahertz(frequency: str) -> tuple[list[float], str]:
 def load(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     del now
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     found = cells_of(connection, study_id, scenarios_of(connection, study_id))
     return {
         "title": "",

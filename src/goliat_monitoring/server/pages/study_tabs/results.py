@@ -9,13 +9,14 @@ from sqlalchemy import Connection, select
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.paging import Pager, number
-from goliat_monitoring.server.pages.study_tabs.assignments import row_of, study_of
+from goliat_monitoring.server.pages.study_tabs.assignments import row_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab, query_text
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read import parts as read
 from goliat_monitoring.store.read.overview import delivered
 from goliat_monitoring.store.read.parts import Part, Wanted
 from goliat_monitoring.store.read.results import unattributed
+from goliat_monitoring.store.read.studies import count_assignments
 
 SHOWN, FILES_SHOWN = 100, 500
 
@@ -44,7 +45,7 @@ class Opened(NamedTuple):
 def load(study_id: str, page: int, opened: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     del now
-    study = study_of(connection, study_id)
+    study = count_assignments(connection, study_id)
     pager = Pager.of(study.total, SHOWN, page)
     parts, _ = read.parts_page(connection, study_id, Wanted(), limit=SHOWN, offset=pager.offset)
     shown = None
