@@ -21,16 +21,19 @@ MEASURED_FROM = 1_000_000
 
 @dataclass(slots=True)
 class Beside:
-    """What was seen beside the rates, by round: the server's CPU cores and MB, seconds to the last number."""
+    """What was seen beside the rates, by round: the server's CPU cores and MB (at most, and with what its processes
+    share counted in each), seconds to the last number.
+    """
 
     cores: list[float] = field(default_factory=list)
+    mb: list[float] = field(default_factory=list)
     rss_mb: list[float] = field(default_factory=list)
     drain_s: list[float] = field(default_factory=list)
 
     def note(self) -> str:
         """All of it in words."""
         return (
-            f"server {median(self.cores):.2f} cores, {median(self.rss_mb):.0f} MB at most; "
+            f"server {median(self.cores):.2f} cores, {median(self.mb):.0f} MB at most; "
             f"last line numbered {median(self.drain_s):.1f} s after the load"
         )
 
@@ -44,6 +47,7 @@ def loaded(
     usage = usage_of(server)
     seen = load(server.port, seconds, MEASURED_FROM)
     beside.cores.append(usage.cores())
+    beside.mb.append(usage.peak_memory() / 1e6)
     beside.rss_mb.append(usage.peak_rss() / 1e6)
     refuse_failures(seen)
     beside.drain_s.append(drained(server, before, seen.requests, clients))

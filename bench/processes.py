@@ -81,6 +81,11 @@ class Usage:
         """Bytes: the most that each of them ever had. What they share is counted in each."""
         return sum(_peak_rss(process.pid) for process in self._processes)
 
+    def peak_memory(self) -> int:
+        """Bytes: `peak_rss` less what is counted in each of them though the machine holds it once."""
+        now = [process.memory_full_info() for process in self._processes]
+        return self.peak_rss() - sum(int(it.rss - it.pss) for it in now)
+
     def _cpu(self) -> float:
         times = [process.cpu_times() for process in self._processes]
         return float(sum(it.user + it.system for it in times))

@@ -247,7 +247,7 @@ def test_an_agent_is_told_by_options_or_by_the_environment(
         heard.append(settings)
         return 0
 
-    monkeypatch.setattr("goliat_monitoring.cli.agent.run_agent", run)
+    monkeypatch.setattr("goliat_monitoring.agent.main.run_agent", run)
     monkeypatch.setattr(logging, "basicConfig", lambda **_: None)
     arguments, environment = ["agent", "--once"], {}
     for name, value in told.items():

@@ -21,7 +21,12 @@ BIG = Machine("w2", "big", MachineFacts("RTX 4090", 24 * 10**9, (), "1.4.1"))
 @pytest.mark.parametrize(
     ("waiting", "machine", "rule", "says"),
     [
-        ({"state": AssignmentState.FAILED, "ask": "it failed 3 times"}, {}, "state", "FAILED: it failed 3 times"),
+        (
+            {"state": AssignmentState.FAILED, "ask": "it failed 3 times"},
+            {},
+            "state",
+            "It is failed: it failed 3 times.",
+        ),
         ({"study_cancelled": True}, {}, "study_cancelled", "cancelled"),
         ({"study_paused": True}, {}, "study_paused", "paused"),
         ({"retries_stopped": "same text", "attempts": 1}, {}, "retries_stopped", "same text"),

@@ -1,5 +1,7 @@
 """The background task that seals logs: it packs in a reader's thread, and the writer only swaps rows for chunks."""
 
+import asyncio
+import time
 from contextlib import suppress
 from functools import partial
 
@@ -8,6 +10,7 @@ from goliat_monitoring.store.log import seal
 
 # Between two looks, seconds. A busy run fills a chunk in some seconds; a longer tail costs space, nothing else.
 PAUSE_S = 5.0
+LONGEST_REST_S = 0.5
 
 
 class Sealer:
@@ -21,5 +24,11 @@ class Sealer:
         db, moment = self._services.db, self._services.moment()
         for candidate in await db.read(partial(seal.candidates, moment=moment)):
             with suppress(seal.Overtaken):
-                while parcel := await db.read(partial(seal.prepare, moment=moment, candidate=candidate)):
+                while True:
+                    began = time.monotonic()
+                    parcel = await db.read(partial(seal.prepare, moment=moment, candidate=candidate))
+                    if parcel is None:
+                        break
                     await db.write(partial(seal.put, parcel=parcel))
+                    # Packing holds Python's lock, which pages need too: half of the time is theirs.
+                    await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST_S))

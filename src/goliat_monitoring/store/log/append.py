@@ -70,7 +70,8 @@ class LogRows:
             return state
         fold = self._end(run_id, state)
         for line, number in zip(lines, fold.add(lines), strict=True):
-            if line.level in PROBLEM_LEVELS:
+            # What the server notes is about the run, not said by it; its warnings are not counted in the run's row.
+            if line.level in PROBLEM_LEVELS and line.source != "server":
                 self._problem(run_id, line, number)
                 if state.problems >= MOST_PROBLEMS:
                     self._many.add(run_id)
