@@ -39,6 +39,7 @@ REFUSED: list[tuple[str, str, Any, int]] = [
     ("GET", "/api/agent/v1/runs/x/batch", b"", 401),
     ("GET", "/api/nothing", b"", 404),
     ("GET", "/api/runs/%00", b"", 404),
+    ("POST", "/api/agent/v1/runs/%00/batch", b"{}", 404),
     ("GET", "/api/runs/'; DROP TABLE runs; --", b"", 404),
     ("GET", "/api/workers/%F0%9F%92%A9", b"", 404),
     ("GET", "/api/runs?limit=1e9", b"", 400),

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, select, update
 from goliat_monitoring.store import claims, tables, workers
 from goliat_monitoring.store.ingest.bare import Sender, gui_message
 from goliat_monitoring.store.ingest.hear import hear
-from goliat_monitoring.store.ingest.memory import Memory
 from goliat_monitoring.store.ingest.round import COLUMNS
 from goliat_monitoring.store.log import window
+from goliat_monitoring.store.memory import Memory
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate, Heartbeat
 from goliat_monitoring.wire.clock import SECOND

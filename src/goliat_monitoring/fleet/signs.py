@@ -61,13 +61,10 @@ _LINES: Mapping[str, SignKind] = {
     "Deliverables for 'run' phase not found. Metadata not updated.": SignKind.ERROR,
     "Deliverables for 'extract' phase not found. Metadata not updated.": SignKind.ERROR,
 }
-# The beginnings of all lines that prove something whatever their level, cut to one length so that a look-up tells;
-# and still shorter, so that one look-up is enough for nearly all others.
-_RULE = "--- "
-_BEGINNING, _FEW = 11, len(_RULE)
+# The beginnings of all lines that prove something whatever their level, cut to one length so that a look-up tells.
+_BEGINNING = 11
 _BEGINNINGS = frozenset(text[:_BEGINNING] for text in (*_LINES, "FATAL ERROR in study process"))
 _BAD = frozenset({"error", "fatal"})
-_FIRST = frozenset(text[:_FEW] for text in (_RULE, *_BEGINNINGS))
 _STAGES: Mapping[str, SignKind] = {
     "Running Simulation": SignKind.RUN_DONE,
     "Extracting Results": SignKind.EXTRACTED,
@@ -110,9 +107,7 @@ def signs_of_message(message: Mapping[str, object], sent_at: int) -> list[Sign]:
 def may_prove(level: str, text: str) -> bool:
     """Whether `sign_of_line` is worth asking: False for nearly all lines. `text`: without terminal escapes."""
     beginning = text.lstrip()[:_BEGINNING]
-    if beginning[:_FEW] in _FIRST and (beginning in _BEGINNINGS or beginning.startswith(_RULE)):
-        return True
-    return level in _BAD
+    return beginning in _BEGINNINGS or beginning.startswith("--- ") or level in _BAD
 
 
 def sign_of_line(level: str, text: str, at: int) -> Sign | None:

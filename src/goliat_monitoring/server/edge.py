@@ -62,6 +62,8 @@ class Edge:
             path = SLASHES.sub("/", path)
             scope = {**scope, "path": path}
         try:
+            if "\x00" in path:
+                raise Refused(404, "no such address", f"{method} {path!r}")
             if method == "POST" and is_hot(path):
                 await self._answer_hot(scope, headers, call)
             else:
@@ -85,8 +87,6 @@ class Edge:
         if method == "OPTIONS" and call.cors and headers.get("access-control-request-method", ""):
             await call.answer(204, b"", CORS_HEADERS)
             return
-        if "\x00" in path:
-            raise Refused(404, "no such address", f"{method} {path!r}")
         principal = await self.gate.admit(method, path, headers)
         scope.setdefault("state", {})["principal"] = principal
         await self._app(scope, call.receive, call.send)

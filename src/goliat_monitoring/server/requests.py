@@ -2,7 +2,6 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -26,7 +25,6 @@ GROUPS = (
 )
 
 
-@lru_cache(maxsize=4096)
 def group_of(path: str) -> str:
     """The kind of address that `path` is: few, whatever is asked for."""
     if path.startswith("/api/agent/") and path.endswith("/batch"):

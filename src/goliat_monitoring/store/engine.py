@@ -13,7 +13,7 @@ from sqlalchemy.pool import QueuePool
 
 from goliat_monitoring.store.checkpoint import AT_LAST_PAGES
 from goliat_monitoring.store.driver import plain_savepoints
-from goliat_monitoring.store.ingest.memory import forget_at_rollback
+from goliat_monitoring.store.memory import forget_at_rollback
 from goliat_monitoring.wire.errors import Refused
 
 READERS = 4

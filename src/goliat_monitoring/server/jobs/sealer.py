@@ -10,6 +10,7 @@ from goliat_monitoring.store.log import seal
 
 # Between two looks, seconds. A busy run fills a chunk in some seconds; a longer tail costs space, nothing else.
 PAUSE_S = 5.0
+# And between two chunks, at most.
 LONGEST_REST_S = 0.5
 
 

@@ -12,9 +12,9 @@ from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
-from goliat_monitoring.store.ingest.memory import Known, Memory
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import RUN_COLUMNS, Round, RunRow
+from goliat_monitoring.store.memory import Known, Memory
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate, LogUpdate
 from goliat_monitoring.wire.clock import sender_micros

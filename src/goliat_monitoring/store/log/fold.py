@@ -187,10 +187,10 @@ class Fold:
             # The way of nearly every line: a short look at the beginnings says what `_is_news` would.
             if (
                 head in _calm and text != last and not folds_into
+                and len(text) <= LONGEST_COUNTED and "\r" not in text and "MCells/s" not in text
                 and (head != head2 or _apart(second, text))
                 and (head != head3 or _apart(third, text))
                 and (head != head4 or _apart(fourth, text))
-                and len(text) <= LONGEST_COUNTED and "\r" not in text and "MCells/s" not in text
             ):  # fmt: skip
                 record = Record(line.time, line.level, line.source, text)
                 later.append(record)
@@ -370,7 +370,9 @@ class Fold:
 
 
 def _apart(before: str | None, text: str) -> bool:
-    """False unless it shows at a glance that nothing grew by one from `before` to `text` (`_Seen.may_grow_to`)."""
+    """False unless it shows at a glance that nothing grew by one from `before` to `text` (`_Seen.may_grow_to`). Neither
+    is longer than `LONGEST_COUNTED`: Python makes no numbers of thousands of digits.
+    """
     if before is None or before == text:
         return before is None
     was, now = _NUMBER(before), _NUMBER(text)

@@ -13,8 +13,8 @@ from sqlalchemy import Connection, bindparam, func, select
 
 from goliat_monitoring.store import driver, tables
 from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, rows_of, update_rows
-from goliat_monitoring.store.ingest.memory import Memory
 from goliat_monitoring.store.log.append import LogRows, LogState
+from goliat_monitoring.store.memory import Memory
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.lines import Line, plain
 

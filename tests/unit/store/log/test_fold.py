@@ -243,6 +243,14 @@ def test_the_short_way_leads_where_the_long_one_does(lines: list[Line]) -> None:
     assert folded(lines) == stored
 
 
+def test_a_number_of_thousands_of_digits_is_a_line_like_others() -> None:
+    texts = ["Extracting tissue 5", "then that", "Extracting tissue 7", "then this", "Extracting tissue " + "9" * 5000]
+    lines = [Line(0, "info", "status", text) for text in texts]
+    assert Fold().add(lines) == [1, 2, 3, 4, 5]
+    # Once more: now the beginnings are known.
+    assert Fold().add(lines) == [1, 2, 3, 4, 5]
+
+
 @given(st.text(alphabet="09a. ", max_size=12), st.data())
 def test_a_growth_gives_every_text_back(text: str, data: st.DataObject) -> None:
     cut = parts_of(text)
