@@ -28,7 +28,7 @@ from goliat_monitoring.store.database import sqlite_url
 from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.store.ingest.hear import Heard, hear
 from goliat_monitoring.store.ingest.posts import BatchPost, GuiPost, read_post
-from goliat_monitoring.store.log.window import due_runs, release
+from goliat_monitoring.store.log import window
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate
@@ -134,13 +134,15 @@ def number(engine: Engine, costs: Costs, moment: Moment) -> None:
     """Number all that is due, as the sweeper does it."""
     with costs.of("release"):
         with engine.connect() as connection:
-            portions = due_runs(connection, moment)
-        for run_ids in portions:
-            more = True
-            while more:
-                with engine.connect() as connection, connection.begin():
-                    more = release(connection, moment, run_ids)
-                    take(connection)
+            portions = window.due(connection, moment)
+        for portion in portions:
+            with engine.connect() as connection, connection.begin():
+                window.release(connection, portion)
+                take(connection)
+        more = True
+        while more:
+            with engine.connect() as connection, connection.begin():
+                more = window.forget(connection, moment)
 
 
 def heard_of(bodies: list[bytes], moment: Moment, seats: list[seed.Seat], *, agents: bool) -> list[Heard]:

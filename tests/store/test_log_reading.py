@@ -13,6 +13,7 @@ from goliat_monitoring.store import claims, studies, tables
 from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.log import append, chunk, seal, window
 from goliat_monitoring.store.log.fold import Fold, Record, Repeat
+from goliat_monitoring.store.log.held import body_of
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.logs import LogLine, LogPage, numbered_lines, read_log
@@ -215,7 +216,7 @@ def test_waiting_lines_come_last_and_count(house: House) -> None:
 
     def wait(connection: Connection, moment: Moment) -> None:
         lines = [Line(9, "error", "status", "w2"), Line(8, "info", "status", "w1")]
-        row = window.held_row(run_id, moment.now, 8, lines)
+        row = window.held_row(run_id, moment.now, 8, 9, body_of(lines))
         connection.execute(tables.log_window.insert().values(dict(zip(window.WINDOW, row, strict=True))))
 
     house.do(wait)

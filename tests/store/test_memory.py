@@ -160,5 +160,6 @@ def test_what_somebody_else_wrote_is_read_again(house: House) -> None:
 
 
 def _release(connection: Connection, moment: Moment) -> None:
-    for run_ids in window.due_runs(connection, moment):
-        window.release(connection, moment, run_ids)
+    for portion in window.due(connection, moment):
+        window.release(connection, portion)
+    window.forget(connection, moment)

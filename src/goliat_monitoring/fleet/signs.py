@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from goliat_monitoring.wire.lines import lines_of_message, plain
 
@@ -64,6 +65,8 @@ _LINES: Mapping[str, SignKind] = {
 # The beginnings of all lines that prove something whatever their level, cut to one length so that a look-up tells.
 _BEGINNING = 11
 _BEGINNINGS = frozenset(text[:_BEGINNING] for text in (*_LINES, "FATAL ERROR in study process"))
+# Characters of a line that are enough to see its beginning, unless it is set in deeper than GOLIAT does.
+HEAD = 24
 _BAD = frozenset({"error", "fatal"})
 _STAGES: Mapping[str, SignKind] = {
     "Running Simulation": SignKind.RUN_DONE,
@@ -106,8 +109,16 @@ def signs_of_message(message: Mapping[str, object], sent_at: int) -> list[Sign]:
 
 def may_prove(level: str, text: str) -> bool:
     """Whether `sign_of_line` is worth asking: False for nearly all lines. `text`: without terminal escapes."""
-    beginning = text.lstrip()[:_BEGINNING]
-    return beginning in _BEGINNINGS or beginning.startswith("--- ") or level in _BAD
+    return level in _BAD or may_begin(text[:HEAD])
+
+
+@lru_cache(maxsize=16_384)
+def may_begin(head: str) -> bool:
+    """Whether a line may prove something whatever its level, by its first `HEAD` characters. A log has few of them."""
+    beginning = head.lstrip()
+    if len(beginning) < _BEGINNING and len(head) == HEAD:
+        return True
+    return beginning[:_BEGINNING] in _BEGINNINGS or beginning.startswith("--- ")
 
 
 def sign_of_line(level: str, text: str, at: int) -> Sign | None:

@@ -5,17 +5,18 @@ from sqlalchemy import Connection, select
 from goliat_monitoring.fleet.leases import lease_verdict
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import runs, tables, verdicts
+from goliat_monitoring.store.log import window
 from goliat_monitoring.store.log.append import note
-from goliat_monitoring.store.log.window import due_runs, release
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.clock import SECOND
 
 
 def sweep(connection: Connection, moment: Moment) -> None:
     """Do what is due at `moment`."""
-    for run_ids in due_runs(connection, moment):
-        while release(connection, moment, run_ids):
-            pass
+    for portion in window.due(connection, moment):
+        window.release(connection, portion)
+    while window.forget(connection, moment):
+        pass
     _judge_due(connection, moment)
     _end_leases(connection, moment)
 

@@ -261,6 +261,8 @@ runs = Table(
     Column("log_key", Text),  # sort key of the last numbered bare line, JSON [time, sequence, position]
     Column("log_token", BigInteger, nullable=False, server_default="0"),  # another one after each addition to the log
     Column("tail_size", BigInteger, nullable=False, server_default="0"),  # the sum of `log_tail.size`
+    # Rows of `log_window` up to this id are numbered, and lie there until they are swept away.
+    Column("numbered_to", BigInteger, nullable=False, server_default="0"),
     # The solver's own progress, from its log lines.
     Column("solver_percent", Float),
     Column("mcells_per_s", Float),
@@ -462,11 +464,14 @@ log_window = Table(
     Column("run_id", Text, ForeignKey("runs.id", ondelete="CASCADE"), nullable=False),
     Column("received_at", BigInteger, nullable=False),
     Column("first_sender_at", BigInteger, nullable=False),
+    Column("last_sender_at", BigInteger, nullable=False),
     Column("count", Integer, nullable=False),
-    Column("body", LargeBinary, nullable=False),  # JSON list of wire.lines.Line
+    Column("body", LargeBinary, nullable=False),  # as store.log.held says
     # One index that grows at its end: what each message writes must lie together. Rows are few, so that those of one
     # run are found by a look through it.
-    Index("ix_log_window_due", "received_at", "run_id", "first_sender_at"),
+    Index("ix_log_window_due", "received_at", "run_id", "first_sender_at", "last_sender_at"),
+    # No id is given twice, or `numbered_to` of some run would be true of a row that came later.
+    sqlite_autoincrement=True,
 )
 
 messages = Table(

@@ -1,8 +1,14 @@
 """What an unmodified GOLIAT puts on the wire: heartbeats and GUI updates. Unknown fields and types are kept."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import Meta
+
+# What GOLIAT's logger knows as the kind of a line.
+Level = Literal[
+    "default", "progress", "info", "verbose", "warning", "error", "fatal", "success", "header", "highlight", "caller"
+]
 
 
 class Heartbeat(msgspec.Struct, rename="camel"):
@@ -26,18 +32,18 @@ class GuiUpdate(msgspec.Struct, rename="camel"):
 
 
 class LogEntry(msgspec.Struct, gc=False):
-    """A line of a `LogBatch`. `timestamp`: unix seconds of its sender."""
+    """A line of a `LogBatch`. `timestamp`: unix seconds of its sender; larger ones may be milliseconds."""
 
     message: str
-    log_type: str
-    timestamp: float
+    log_type: Level
+    timestamp: Annotated[float, Meta(ge=0, lt=1e11)]
 
 
 class LogBatch(msgspec.Struct, tag_field="type", tag="log_batch", gc=False):
     """The one kind of message that comes by the hundred, as every GOLIAT writes it."""
 
     logs: list[LogEntry]
-    sequence: int
+    sequence: Annotated[int, Meta(ge=0, lt=2**53)]
 
 
 class LogUpdate(msgspec.Struct, rename="camel", gc=False):

@@ -9,15 +9,14 @@ one "\\r" before it as the mark that it overwrites. The mark tells the log to fo
 
 import re
 from collections.abc import Mapping
+from typing import get_args
 
 import msgspec
 
-from goliat_monitoring.wire.client import LogBatch
+from goliat_monitoring.wire.client import Level, LogBatch
 from goliat_monitoring.wire.clock import SECOND, sender_micros
 
-LEVELS = frozenset(
-    {"default", "progress", "info", "verbose", "warning", "error", "fatal", "success", "header", "highlight", "caller"}
-)
+LEVELS = frozenset(get_args(Level))
 # Messages that hold log lines.
 LOGGED = frozenset({"log_batch", "status", "terminal_only", "print"})
 # ECMA-48 control sequences, OSC strings and lone two-byte escapes.
@@ -77,18 +76,18 @@ def lines_of_message(message: Mapping[str, object], sent_at: int) -> list[Line]:
     return lines
 
 
-def plain_batch(batch: LogBatch) -> list[Line] | None:
-    """What `lines_of_message` makes of a message that is as GOLIAT nearly always writes it; None for any other."""
-    whole = "".join([entry.message for entry in batch.logs])
-    if "\n" in whole or "\r" in whole or "\x00" in whole or not 0 <= batch.sequence < 2**53:
-        return None
+def is_plain(whole: str) -> bool:
+    """Whether each of the texts that `whole` consists of is one line as it stands."""
+    return "\n" not in whole and "\r" not in whole and "\x00" not in whole
+
+
+def lines_of_batch(batch: LogBatch) -> list[Line]:
+    """What `lines_of_message` makes of a batch whose texts are plain."""
     sequence = batch.sequence
-    lines = [
+    return [
         Line(round(entry.timestamp * SECOND), entry.log_type, "status", entry.message, sequence, position)
         for position, entry in enumerate(batch.logs)
-        if entry.log_type in LEVELS and 0 <= entry.timestamp < 1e11
     ]
-    return lines if len(lines) == len(batch.logs) else None
 
 
 def _add_lines(

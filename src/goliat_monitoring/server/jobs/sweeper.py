@@ -70,6 +70,7 @@ class Sweeper:
     async def _release(self, moment: Moment) -> None:
         """Number what has waited long enough, some at a time: what senders wait for goes in between."""
         db = self._services.db
-        for run_ids in await db.read(partial(window.due_runs, moment=moment)):
-            while await db.write(partial(window.release, moment=moment, run_ids=run_ids)):
-                pass
+        for portion in await db.read(partial(window.due, moment=moment)):
+            await db.write(partial(window.release, portion=portion))
+        while await db.write(partial(window.forget, moment=moment)):
+            pass

@@ -12,14 +12,14 @@ from goliat_monitoring.store import runs, tables, verdicts, workers
 from goliat_monitoring.store.bulk import fetch, rows_of, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import COARSE, LIFELESS, RunDraft
-from goliat_monitoring.store.ingest.reading import Reading, read_lines
+from goliat_monitoring.store.ingest.reading import Reading, read_batch, read_lines
 from goliat_monitoring.store.ingest.round import RUN_COLUMNS, Round, RunRow
 from goliat_monitoring.store.memory import Known, Memory
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.client import GuiUpdate, LogUpdate
 from goliat_monitoring.wire.clock import sender_micros
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import LOGGED, lines_of_message, plain_batch
+from goliat_monitoring.wire.lines import LOGGED, lines_of_message
 
 # Sessions older than this many runs of the same machine cannot be told apart any more, and need not be.
 RUNS_LOOKED_AT = 5
@@ -94,13 +94,12 @@ def gui_message(said: GuiUpdate, moment: Moment, ip: str) -> GuiMessage:
     return GuiMessage(moment, machine_id, message, sent_at, ip, reading, sequence0_at)
 
 
-def log_message(said: LogUpdate, moment: Moment, ip: str) -> GuiMessage | None:
-    """What `gui_message` makes of a plain batch of log lines; None where it has to look closer."""
-    lines = plain_batch(said.message)
+def log_message(said: LogUpdate, body: bytes, moment: Moment, ip: str) -> GuiMessage | None:
+    """What `gui_message` makes of a plain batch of log lines, `body`; None where it has to look closer."""
+    reading = read_batch(said.message, body)
     sent_at = sender_micros(said.timestamp)
-    if not lines or sent_at is None or not said.machine_id:
+    if reading is None or sent_at is None or not said.machine_id:
         return None
-    reading = read_lines(lines)
     sequence0_at = reading.first_at if said.message.sequence == 0 else None
     return GuiMessage(moment, said.machine_id, _LOG_BATCH, sent_at, ip, reading, sequence0_at)
 
@@ -245,13 +244,14 @@ class Senders:
         return draft
 
     def _past(self, worker_id: str) -> list[RunDraft]:
-        """The newest runs of a worker, newest first."""
+        """The newest runs of a worker, newest first, locked as `Round.read` does it."""
         table = tables.runs
         rows = self._connection.execute(
             select(table)
             .where(table.c.worker_id == worker_id)
             .order_by(table.c.claimed_at.desc(), table.c.id.desc())
             .limit(RUNS_LOOKED_AT)
+            .with_for_update()
         ).all()
         return [self._group.open(row) for row in rows]
 

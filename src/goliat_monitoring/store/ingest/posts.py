@@ -80,6 +80,6 @@ def _plain_log(post: GuiPost, moment: Moment) -> GuiMessage | None:
     if _LOG_BATCH not in post.body:
         return None
     try:
-        return log_message(_log_updates.decode(post.body), moment, post.ip)
+        return log_message(_log_updates.decode(post.body), post.body, moment, post.ip)
     except msgspec.MsgspecError:
         return None

@@ -19,6 +19,7 @@ from goliat_monitoring.store.ingest.reading import read_lines
 from goliat_monitoring.store.ingest.simulations import FOLLOWED, follow_simulations
 from goliat_monitoring.store.log import append, window
 from goliat_monitoring.store.log.append import LogRows, LogState, state_values
+from goliat_monitoring.store.log.held import body_of
 from goliat_monitoring.store.moment import Moment
 
 MESSAGES = ("run_id", "received_at", "sender_at", "type", "body")
@@ -102,7 +103,7 @@ class Round:
         connection = self.connection
         rows.save()
         insert_rows(connection, tables.log_window, window.WINDOW, [
-            window.held_row(draft.run.id, received_at, it.first_at, it.lines)
+            window.held_row(draft.run.id, received_at, it.first_at, it.last_at, it.body or body_of(it.lines))
             for draft in heard for received_at, it in draft.held
         ])  # fmt: skip
         insert_rows(connection, tables.messages, MESSAGES, [

@@ -1,56 +1,72 @@
 """The reorder window: a bare client's lines race through three sender threads, so they wait for their neighbours.
 
 A message's lines are kept as they came, one row. When its window is over they get their numbers, and with them every
-line that was written before the last of them.
+line that was written before the last of them. Each run says up to which row its lines have them (`numbered_to`): such
+rows wait for nothing but their end, and `forget` ends them together, in the order in which they lie on the disk.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select, text
 
 from goliat_monitoring.store import driver, tables
 from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, rows_of, update_rows
 from goliat_monitoring.store.log.append import LogRows, LogState
+from goliat_monitoring.store.log.held import Body, body_of, lines_of
 from goliat_monitoring.store.memory import Memory
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.lines import Line, plain
 
 SortKey = tuple[int, int, int]
 
-WINDOW = ("run_id", "received_at", "first_sender_at", "count", "body")
-# Messages numbered in one transaction: the writer must not be kept from those who wait for an answer.
+WINDOW = ("run_id", "received_at", "first_sender_at", "last_sender_at", "count", "body")
+# Messages numbered in one transaction: the writer must not be kept from those who wait for an answer. More than that
+# only of one run, up to twice as many.
 AT_ONCE = 128
+# Rows ended in one transaction.
+FORGOTTEN_AT_ONCE = 1_000
 
 runs, window = tables.runs, tables.log_window
-CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_at", "last_line")
-# Answered by the index alone, which is in the order of arrival.
-_DUE_RUNS = (
-    select(window.c.run_id, func.count().label("rows"))
-    .where(window.c.received_at <= bindparam("over"))
-    .group_by(window.c.run_id)
+CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_at", "last_line", "numbered_to")
+_ANY_OVER = select(window.c.id).where(window.c.received_at <= bindparam("over")).limit(1)
+# Answered by the index alone, in one look through it however many runs there are. A row that arrived before one that is
+# due is due as well, whatever the clock said.
+_DUE = text(
+    """
+    WITH ripe AS (
+        SELECT run_id, max(id) AS last_id, max(last_sender_at) AS cut
+        FROM log_window WHERE received_at <= :over GROUP BY run_id
+    )
+    SELECT w.run_id, w.id, w.id <= ripe.last_id, w.first_sender_at, w.last_sender_at
+    FROM log_window AS w CROSS JOIN ripe CROSS JOIN runs AS r
+    WHERE ripe.run_id = w.run_id AND r.id = w.run_id AND w.id > r.numbered_to
+    AND (w.id <= ripe.last_id OR w.first_sender_at <= ripe.cut)
+    ORDER BY +w.id
+    """
+)
+_NUMBERED = text(
+    f"""
+    DELETE FROM log_window WHERE id IN (
+        SELECT w.id FROM log_window AS w CROSS JOIN runs AS r
+        WHERE w.received_at <= :over AND r.id = w.run_id AND w.id <= r.numbered_to
+        ORDER BY w.received_at LIMIT {FORGOTTEN_AT_ONCE}
+    )
+    """  # noqa: S608 - own names
 )
 _HELD = "SELECT w.id, w.run_id, w.received_at, w.body FROM log_window AS w WHERE w.id IN ({}) ORDER BY w.id"
-# Which rows is answered by the index alone.
-_DUE = _HELD.format(
-    "SELECT due.id FROM log_window AS due WHERE due.run_id IN (SELECT v.c0 FROM {rows}) "
-    "AND due.received_at <= {value} ORDER BY due.received_at, due.id LIMIT {value}"
-)
-_ALL = _HELD.format("SELECT a.id FROM log_window AS a JOIN {rows} ON a.run_id = v.c0")
 _BY_ID = _HELD.format("SELECT v.c0 FROM {rows}")
-# Answered by the index alone, as rows that were written that early are few.
-_WRITTEN = (
-    "SELECT w.id, w.run_id, w.first_sender_at FROM log_window AS w WHERE w.run_id IN (SELECT v.c0 FROM {rows}) "
-    "AND w.first_sender_at <= {value}"
+_ALL = _HELD.format(
+    "SELECT a.id FROM {rows} JOIN log_window AS a ON a.run_id = v.c0 JOIN runs AS r ON r.id = v.c0 "
+    "WHERE a.id > r.numbered_to"
 )
 _STATES = (
     "SELECT r.id, r.line_count, r.log_token, r.tail_size, r.warnings + r.errors, r.log_key, r.last_line_sender_at, "
-    "r.last_line FROM runs AS r JOIN {rows} ON r.id = v.c0 ORDER BY r.id"
+    "r.last_line, r.numbered_to FROM runs AS r JOIN {rows} ON r.id = v.c0 ORDER BY r.id"
 )
 _key: Callable[[Line], SortKey] = attrgetter("time", "sequence", "position")
-_decode_lines = msgspec.json.Decoder(list[Line]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -74,47 +90,105 @@ class RunState(NamedTuple):
     log_key: str | None
     last_line_sender_at: int | None
     last_line: str | None
+    numbered_to: int
 
 
-def held_row(run_id: str, received_at: int, first_at: int, lines: Sequence[Line]) -> tuple[Any, ...]:
-    """The row in which one message's lines wait; `first_at`: the earliest of their times."""
-    return (run_id, received_at, first_at, len(lines), _encode(lines))
-
-
-def due_runs(connection: Connection, moment: Moment) -> list[list[str]]:
-    """Runs with lines whose window is over, in portions for `release`: few at a time and all that is due of each.
-
-    So what a run costs is shared by its messages, and nobody waits long for the writer.
+class Due(NamedTuple):
+    """Rows of one run whose lines are to be numbered, in order. `racing`: rows that are not due, of which some line was
+    written no later than the last one that is.
     """
-    portions: list[list[str]] = []
+
+    run_id: str
+    ids: list[int]
+    racing: list[int]
+
+
+def held_row(run_id: str, received_at: int, first_at: int, last_at: int, held: Body) -> tuple[Any, ...]:
+    """The row in which one message's lines wait; `first_at`, `last_at`: the earliest and the latest of their times."""
+    return (run_id, received_at, first_at, last_at, *held)
+
+
+def due(connection: Connection, moment: Moment) -> list[list[Due]]:
+    """What is to be numbered, in portions for `release`: few runs at a time and all that is due of each.
+
+    So what a run costs is shared by its messages, and nobody waits long for the writer. A reader may look.
+    """
+    over = {"over": moment.now - moment.reorder_window}
+    if connection.execute(_ANY_OVER, over).first() is None:
+        return []
+    by_run: dict[str, list[_Waiting]] = {}
+    for run_id, *row in connection.execute(_DUE, over).all():
+        by_run.setdefault(run_id, []).append(_Waiting(*row))
+    portions: list[list[Due]] = []
     room = 0
-    for run_id, rows in connection.execute(_DUE_RUNS, {"over": moment.now - moment.reorder_window}).all():
-        if not portions or rows > room:
+    for part in (part for run_id, rows in by_run.items() for part in _parts(run_id, rows)):
+        if not portions or len(part.ids) > room:
             portions.append([])
             room = AT_ONCE
-        portions[-1].append(run_id)
-        room -= rows
+        portions[-1].append(part)
+        room -= len(part.ids)
     return portions
 
 
-def release(connection: Connection, moment: Moment, run_ids: Sequence[str]) -> bool:
-    """Number the lines of these runs whose window is over. Returns whether there are more of them."""
-    due = _held(connection, _DUE, [(run_id,) for run_id in run_ids], moment.now - moment.reorder_window, 2 * AT_ONCE)
-    if due:
-        _release(connection, _by_run(due), wait=True)
-    return len(due) == 2 * AT_ONCE
+def release(connection: Connection, portion: Sequence[Due]) -> None:
+    """Number the lines of these rows. Those that are gone or numbered by now do no harm."""
+    states = _states(connection, [part.run_id for part in portion])
+    ids = [(row_id,) for part in portion for row_id in (*part.ids, *part.racing)]
+    by_run = _by_run(_held(connection, _BY_ID, window, "id", ids))
+    found: list[tuple[RunState, list[Held], list[Held]]] = []
+    for part in portion:
+        state, racing = states.get(part.run_id), frozenset(part.racing)
+        if state is not None:
+            rows = [row for row in by_run.get(part.run_id, ()) if row.id > state.numbered_to]
+            ready = [row for row in rows if row.id not in racing]
+            if ready:
+                found.append((state, ready, [row for row in rows if row.id in racing]))
+    _release(connection, found)
 
 
 def release_all(connection: Connection, run_id: str) -> None:
     """Number whatever the run still holds: it is over, and what follows is said about it, not by it."""
-    held = _held(connection, _ALL, [(run_id,)])
+    states = _states(connection, [run_id])
+    held = _held(connection, _ALL, window, "run_id", [(run_id,)])
     if held:
-        _release(connection, {run_id: held}, wait=False)
+        _release(connection, [(states[run_id], held, [])])
 
 
-def _held(connection: Connection, sql: str, run_ids: Rows, *values: int) -> list[Held]:
-    source = rows_of(connection, window, ("run_id",))
-    return [Held._make(row) for row in fetch(connection, sql, source, run_ids, *values)]
+def forget(connection: Connection, moment: Moment) -> bool:
+    """End some of the rows that are numbered. Returns whether there may be more."""
+    memory = Memory.of(connection)
+    ended = connection.execute(_NUMBERED, {"over": moment.now - moment.reorder_window}).rowcount
+    if memory is not None:
+        memory.update(CHANGED, ())
+    return ended == FORGOTTEN_AT_ONCE
+
+
+class _Waiting(NamedTuple):
+    id: int
+    due: bool
+    first_at: int
+    last_at: int
+
+
+def _parts(run_id: str, rows: list[_Waiting]) -> Iterator[Due]:
+    ready = [row for row in rows if row.due]
+    for start in range(0, len(ready), 2 * AT_ONCE):
+        part = ready[start : start + 2 * AT_ONCE]
+        cut = max(row.last_at for row in part)
+        racing = [row.id for row in rows if row.id > part[-1].id and row.first_at <= cut]
+        yield Due(run_id, [row.id for row in part], racing)
+
+
+def _states(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunState]:
+    """How far these runs are; no other server process changes them before the commit."""
+    found = fetch(
+        connection, _STATES + lock_runs(connection), rows_of(connection, runs, ("id",)), [(it,) for it in run_ids]
+    )
+    return {row[0]: RunState._make(row) for row in found}
+
+
+def _held(connection: Connection, sql: str, table: Any, column: str, rows: Rows) -> list[Held]:
+    return [Held._make(row) for row in fetch(connection, sql, rows_of(connection, table, (column,)), rows)]
 
 
 def _by_run(held: Iterable[Held]) -> dict[str, list[Held]]:
@@ -124,26 +198,21 @@ def _by_run(held: Iterable[Held]) -> dict[str, list[Held]]:
     return by_run
 
 
-def _release(connection: Connection, by_run: dict[str, list[Held]], *, wait: bool) -> None:
-    """Number the lines of rows by run, and of others that `wait` what was written before the last of them."""
+def _release(connection: Connection, found: Iterable[tuple[RunState, list[Held], list[Held]]]) -> None:
+    """Number the lines of rows by run, and what was written before the last of them in rows that race with those."""
     memory = Memory.of(connection)
-    held = {run_id: _in_order(rows) for run_id, rows in by_run.items()}
-    racing = _racing(connection, by_run, {run_id: lines[-1].time for run_id, lines in held.items()}) if wait else {}
-    gone = [row.id for rows in by_run.values() for row in rows]
-    rows = LogRows(connection)
+    rows, gone = LogRows(connection), list[int]()
     changed: list[tuple[Any, ...]] = []
-    source = rows_of(connection, runs, ("id",))
-    for values in fetch(connection, _STATES + lock_runs(connection), source, [(run_id,) for run_id in by_run]):
-        run = RunState._make(values)
-        lines = held[run.id]
-        if run.id in racing:
-            _join(connection, lines, racing[run.id], gone)
-        state, key = _number(rows, run, lines, by_run[run.id][-1].received_at)
+    for run, ready, racing in found:
+        lines = _in_order(ready)
+        if racing:
+            _join(connection, lines, racing, gone)
+        state, key = _number(rows, run, lines, ready[-1].received_at)
         newest = run.last_line_sender_at, run.last_line
         shown = next((plain(line.text).strip() for line in reversed(lines) if line.text.strip()), "")
         if shown and (newest[0] is None or lines[-1].time > newest[0]):
             newest = lines[-1].time, shown[:500]
-        changed.append((run.id, state.line_count, state.token, state.tail_size, key, *newest))
+        changed.append((run.id, state.line_count, state.token, state.tail_size, key, *newest, ready[-1].id))
     with driver.one_journey(connection):
         rows.save()
         update_rows(connection, runs, CHANGED, changed)
@@ -156,7 +225,7 @@ def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gon
     """Add to `lines`, which are in order, what other rows hold that was written before the last of them."""
     cut = _key(lines[-1])
     for row in racing:
-        found = _decode_lines(row.body)
+        found = lines_of(row.body)
         before = [line for line in found if _key(line) < cut]
         if before:
             lines += before
@@ -166,7 +235,7 @@ def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gon
 
 def _in_order(rows: list[Held]) -> list[Line]:
     """The lines of rows that stand in the order of their arrival, which decides where all else is equal."""
-    lines = [line for row in rows for line in _decode_lines(row.body)]
+    lines = [line for row in rows for line in lines_of(row.body)]
     lines.sort(key=_key)
     return lines
 
@@ -190,20 +259,9 @@ def _keep_rest(connection: Connection, row: Held, rest: list[Line], gone: list[i
     if not rest:
         gone.append(row.id)
         return
+    kept = body_of(rest)
     connection.execute(
         window.update()
         .where(window.c.id == row.id)
-        .values(first_sender_at=min(line.time for line in rest), count=len(rest), body=_encode(rest))
+        .values(first_sender_at=min(line.time for line in rest), count=kept.lines, body=kept.body)
     )
-
-
-def _racing(connection: Connection, by_run: dict[str, list[Held]], cuts: dict[str, int]) -> dict[str, list[Held]]:
-    """By run the rows, not due yet, that hold a line written no later than the last one that is due."""
-    known = {row.id for rows in by_run.values() for row in rows}
-    source = rows_of(connection, window, ("run_id",))
-    written = fetch(connection, _WRITTEN, source, [(run_id,) for run_id in cuts], max(cuts.values()))
-    ids = [(row_id,) for row_id, run_id, first in written if first <= cuts[run_id] and row_id not in known]
-    if not ids:
-        return {}
-    found = fetch(connection, _BY_ID, rows_of(connection, window, ("id",)), ids)
-    return _by_run(Held._make(row) for row in found)

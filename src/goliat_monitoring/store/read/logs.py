@@ -9,9 +9,10 @@ from goliat_monitoring.store import tables
 from goliat_monitoring.store.bulk import rows_of
 from goliat_monitoring.store.log.chunk import StoredLine
 from goliat_monitoring.store.log.fold import Repeat
+from goliat_monitoring.store.log.held import lines_of
 from goliat_monitoring.store.read.log_pieces import Load, Numbered, pieces
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import Line, plain
+from goliat_monitoring.wire.lines import plain
 
 window, runs = tables.log_window, tables.runs
 
@@ -22,16 +23,12 @@ NO_LEVELS: frozenset[str] = frozenset()
 
 _run: BindParameter[str] = bindparam("run")
 _LINE_COUNT = select(runs.c.line_count).where(runs.c.id == _run)
-_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(
-    window.c.id.in_(select(window.c.id).where(window.c.run_id == _run))
-)
 # Which rows is answered by the index alone.
-_WAITING = (
-    select(window.c.received_at, window.c.body)
-    .where(window.c.id.in_(select(window.c.id).where(window.c.run_id == _run)))
-    .order_by(window.c.id)
+_IDS = select(window.c.id).where(
+    window.c.run_id == _run, window.c.id > select(runs.c.numbered_to).where(runs.c.id == _run).scalar_subquery()
 )
-_decode_waiting = msgspec.json.Decoder(list[Line]).decode
+_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.id.in_(_IDS))
+_WAITING = select(window.c.received_at, window.c.body).where(window.c.id.in_(_IDS)).order_by(window.c.id)
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -159,9 +156,7 @@ def line_counts(connection: Connection, run_id: str) -> tuple[int, int]:
 def waiting_lines(connection: Connection, run_id: str, *, raw: bool = False) -> list[LogLine]:
     """Lines that wait for their number, in the order that they would get now."""
     held = [
-        (line, row.received_at)
-        for row in connection.execute(_WAITING, {"run": run_id})
-        for line in _decode_waiting(row.body)
+        (line, row.received_at) for row in connection.execute(_WAITING, {"run": run_id}) for line in lines_of(row.body)
     ]
     # Sorting keeps the order of arrival where all else is equal.
     held.sort(key=lambda it: (it[0].time, it[0].sequence, it[0].position))
