@@ -1,10 +1,9 @@
 """What GOLIAT's messages and log lines prove: raw GUI traffic in, signs out. Never raises on hostile input."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 
 from goliat_monitoring.wire.lines import lines_of_message, plain
 
@@ -67,6 +66,9 @@ _BEGINNING = 11
 _BEGINNINGS = frozenset(text[:_BEGINNING] for text in (*_LINES, "FATAL ERROR in study process"))
 # Characters of a line that are enough to see its beginning, unless it is set in deeper than GOLIAT does.
 HEAD = 24
+# Such beginnings that were met and prove nothing; a log has few. The set only spares a look at each.
+_idle: set[str] = set()
+MOST_IDLE = 16_384
 _BAD = frozenset({"error", "fatal"})
 _STAGES: Mapping[str, SignKind] = {
     "Running Simulation": SignKind.RUN_DONE,
@@ -109,12 +111,21 @@ def signs_of_message(message: Mapping[str, object], sent_at: int) -> list[Sign]:
 
 def may_prove(level: str, text: str) -> bool:
     """Whether `sign_of_line` is worth asking: False for nearly all lines. `text`: without terminal escapes."""
-    return level in _BAD or may_begin(text[:HEAD])
+    return level in _BAD or may_begin((text[:HEAD],))
 
 
-@lru_cache(maxsize=16_384)
-def may_begin(head: str) -> bool:
-    """Whether a line may prove something whatever its level, by its first `HEAD` characters. A log has few of them."""
+def may_begin(heads: Sequence[str]) -> bool:
+    """Whether any of some lines may prove something whatever its level, by their first `HEAD` characters."""
+    if _idle.issuperset(heads):
+        return False
+    found = [head for head in heads if _may_begin(head)]
+    if len(_idle) >= MOST_IDLE:
+        _idle.clear()
+    _idle.update(head for head in heads if head not in found)
+    return bool(found)
+
+
+def _may_begin(head: str) -> bool:
     beginning = head.lstrip()
     if len(beginning) < _BEGINNING and len(head) == HEAD:
         return True

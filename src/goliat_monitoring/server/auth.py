@@ -34,6 +34,8 @@ ADMIN_PATHS = ("/api/tokens", "/api/settings")
 ASKING_PATHS = frozenset({"/api/super-studies/preview", "/fragments/studies/new"})
 # How exactly the last use of a token is kept, microseconds.
 NOTE_EVERY = 300 * SECOND
+# Ways to write its own name that a server remembers.
+MOST_HOSTS = 100
 # They tell nothing but that a server is here, and what watches it has no token.
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 
@@ -64,11 +66,22 @@ class Gate:
         self._hosts.update(host.strip("[]").lower() for host in settings.trusted_hosts)
         self._check_hosts = "*" not in self._hosts and (settings.open_to_this_machine or bool(settings.trusted_hosts))
         self._origins = frozenset(origin.rstrip("/").lower() for origin in settings.cors_origins)
+        # `Host` headers that were found to be this server's.
+        self._known_hosts: set[str] = set()
         self._callers = Callers(services)
 
     def allows_origin(self, origin: str) -> bool:
         """Whether pages of `origin` may read the API."""
         return origin.lower() in self._origins
+
+    def admit_at_once(self, path: str, headers: Headers) -> Principal | None:
+        """What `admit` says of a call in which nothing has to be looked up; None where it has to be asked."""
+        if (
+            self._token or path.startswith(AGENT_PATHS) or headers.get("authorization", "")
+            or headers.get("origin", "") or headers.get("sec-fetch-site", "")
+        ):  # fmt: skip
+            return None
+        return _LOCAL if headers.get("host", "") in self._known_hosts else None
 
     async def admit(self, method: str, path: str, headers: Headers) -> Principal:
         """The caller. Raises `Refused` 401 or 403. `headers` with names in lower case."""
@@ -130,6 +143,8 @@ class Gate:
             raise Refused(
                 403, "unknown Host", f"{host!r} is not this server; name it in GOLIAT_MONITORING_TRUSTED_HOSTS"
             )
+        if len(self._known_hosts) < MOST_HOSTS:
+            self._known_hosts.add(host)
 
     def _check_origin(self, headers: Headers) -> None:
         origin = headers.get("origin", "").rstrip("/").lower()

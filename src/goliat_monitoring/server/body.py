@@ -14,15 +14,19 @@ class Headers(Protocol):
         """The value of one."""
 
 
-async def read_body(receive: Any, headers: Headers, limit: int = JSON_LIMIT) -> bytes:
-    """The whole body of a request. Raises `Refused` 413 past `limit` bytes, 400 when the sender went away."""
+async def read_body(receive: Any, headers: Headers, limit: int = JSON_LIMIT, *, first: Any = None) -> bytes:
+    """The whole body of a request. Raises `Refused` 413 past `limit` bytes, 400 when the sender went away.
+
+    `first`: its first message, where that was received already.
+    """
     announced = headers.get("content-length", "")
     if announced.isascii() and announced.isdigit() and int(announced) > limit:
         raise too_large(limit)
     pieces: list[bytes] = []
     size = 0
     while True:
-        message = await receive()
+        message = first or await receive()
+        first = None
         if message["type"] == "http.disconnect":
             raise Refused(400, "the request ended early", "the sender closed the connection")
         piece = message.get("body", b"")

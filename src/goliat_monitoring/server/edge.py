@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from goliat_monitoring.server.auth import Gate
+from goliat_monitoring.server.body import JSON_LIMIT, Headers, read_body
 from goliat_monitoring.server.errors import headers_of, refusal_of
 from goliat_monitoring.server.hot import answer_hot, is_hot
 from goliat_monitoring.server.requests import group_of
@@ -78,8 +79,8 @@ class Edge:
 
     async def _answer_hot(self, scope: Any, headers: "RawHeaders", call: "_Call") -> None:
         path, client = scope["path"], scope.get("client") or ("",)
-        principal = await self.gate.admit("POST", path, headers)
-        body = await answer_hot(self.services, principal, path, headers, client[0], call.receive)
+        principal = self.gate.admit_at_once(path, headers) or await self.gate.admit("POST", path, headers)
+        body = await answer_hot(self.services, principal, path, headers, client[0], call)
         await call.answer_plainly(body)
 
     async def _answer(self, scope: Any, headers: "RawHeaders", call: "_Call") -> None:
@@ -121,6 +122,16 @@ class _Call:
         self.status = 0
         self._body_ended = False
 
+    async def body(self, headers: Headers) -> bytes:
+        """The whole body, which nearly always comes in one piece. Raises as `read_body`."""
+        first = await self._receive()
+        self._body_ended = not first.get("more_body", False)
+        if self._body_ended and first["type"] == "http.request":
+            body: bytes = first.get("body", b"")
+            if len(body) <= JSON_LIMIT:
+                return body
+        return await read_body(self.receive, headers, first=first)
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
@@ -141,7 +152,7 @@ class _Call:
     async def answer_plainly(self, body: bytes) -> None:
         """Send a whole JSON answer to what went well, in as few steps as it takes."""
         self.status = 200
-        headers = [*PLAIN_HEADERS, (b"content-length", str(len(body)).encode()), *self.cors]
+        headers = [*PLAIN_HEADERS, (b"content-length", b"%d" % len(body)), *self.cors]
         await self._send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._send({"type": "http.response.body", "body": body})
 

@@ -4,12 +4,12 @@ They are documented with the other routes in `api`, which call the same function
 """
 
 import re
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from goliat_monitoring.server.auth import Principal
-from goliat_monitoring.server.body import Headers, read_body
+from goliat_monitoring.server.body import Headers
 from goliat_monitoring.server.claiming import take_claim
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.ingest.bare import gui_message
@@ -26,6 +26,17 @@ CLAIM = "/api/agent/v1/claim"
 BATCH = re.compile(r"/api/agent/v1/runs/([^/]+)/batch")
 FENCE = FENCE_HEADER.lower()
 
+
+class Receiving(Protocol):
+    """A request that is being read."""
+
+    async def body(self, headers: Headers) -> bytes:
+        """All of its body. Raises `Refused` 413, 400."""
+
+    async def receive(self) -> Any:
+        """The next message of it."""
+
+
 _claims = msgspec.json.Decoder(Claim)
 _encode = msgspec.json.Encoder().encode
 _DONE = b'{"success":true}'
@@ -40,21 +51,19 @@ def is_hot(path: str) -> bool:
 
 
 async def answer_hot(
-    services: Services, principal: Principal, path: str, headers: Headers, client_ip: str, receive: Any
+    services: Services, principal: Principal, path: str, headers: Headers, client_ip: str, call: Receiving
 ) -> bytes:
     """The JSON to answer a POST to `path` with, of which `is_hot` is true. Raises what refuses it."""
+    body = await call.body(headers)
     path = path.rstrip("/")
     if path == GUI_UPDATE:
-        body = await read_body(receive, headers)
         await services.db.write_together(hear_posts, GuiPost(body, services.clock(), services.windows, client_ip))
         return _DONE
     if path == CLAIM:
-        asked = decode(await read_body(receive, headers), _claims)
-        return _encode(await take_claim(services, agent_id(principal), asked, receive))
+        return _encode(await take_claim(services, agent_id(principal), decode(body, _claims), call.receive))
     found = BATCH.fullmatch(path)
     assert found is not None  # noqa: S101 - it is hot
     worker_id, run_id = agent_id(principal), found.group(1)
-    body = await read_body(receive, headers)
     fence = headers.get(FENCE, "") or None
     post = BatchPost(body, services.clock(), services.windows, worker_id, run_id, fence)
     return _encode(await services.db.write_together(hear_posts, post))

@@ -27,6 +27,8 @@ GROUPS = (
 
 def group_of(path: str) -> str:
     """The kind of address that `path` is: few, whatever is asked for."""
+    if path == "/api/gui-update":
+        return "gui-update"
     if path.startswith("/api/agent/") and path.endswith("/batch"):
         return "agent-batch"
     return next((group for start, group in GROUPS if path.startswith(start)), "pages")

@@ -1,7 +1,6 @@
 """Messages as they arrived, undecoded: read where they are applied, so that whoever took them in is free at once."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
@@ -21,7 +20,7 @@ _LOG_BATCH = b'"log_batch"'
 _batches = msgspec.json.Decoder(Batch)
 
 
-class GuiPost(NamedTuple):
+class GuiPost(msgspec.Struct, frozen=True, gc=False):
     """A GUI update. `at`: when it was received; `windows`: what was in force then, the same object for all posts, so
     that it travels once; `ip`: of its sender.
     """
@@ -37,7 +36,7 @@ class GuiPost(NamedTuple):
         return len(self.body)
 
 
-class BatchPost(NamedTuple):
+class BatchPost(msgspec.Struct, frozen=True, gc=False):
     """An agent's batch for a run, with the secret that it sent along."""
 
     body: bytes

@@ -1,6 +1,6 @@
 """What log lines say by themselves, whatever run they belong to."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from goliat_monitoring.fleet.signs import HEAD, Sign, may_begin, may_prove, sign_of_line
@@ -58,7 +58,7 @@ def read_batch(batch: LogBatch, body: bytes) -> Reading | None:
     newest: tuple[int, str] | None = (round(last.timestamp * SECOND), shown)
     if (
         not shown or latest > last.timestamp or "error" in levels or "fatal" in levels or _may_tell(whole)
-        or True in [may_begin(text[:HEAD]) for text in texts]
+        or may_begin([text[:HEAD] for text in texts])
     ):  # fmt: skip
         lines = lines_of_batch(batch)
         newest, telling = _newest(lines), _telling(lines, whole)
@@ -82,7 +82,7 @@ def _reading(
     span: tuple[int, int],
     newest: tuple[int, str] | None,
     levels: Sequence[str],
-    telling: Iterable[Line],
+    telling: Sequence[Line],
     whole: str,
 ) -> Reading:
     warnings = levels.count("warning")
@@ -90,8 +90,8 @@ def _reading(
     signs: list[Sign] = []
     solver: tuple[int, SolverProgress] | None = None
     times: list[tuple[int, Took]] = []
-    progress = "MCells/s" in whole
-    marks = MARKS[0] in whole or MARKS[1] in whole
+    progress = telling and "MCells/s" in whole
+    marks = telling and (MARKS[0] in whole or MARKS[1] in whole)
     for line in telling:
         at, level, text = line.time, line.level, plain(line.text).strip()
         # What a study prints may quote anything; only its log proves something.
