@@ -19,6 +19,17 @@ Unit = Callable[[Connection], T]
 # Applies the payloads in order; a payload's answer may be the exception that its caller gets, and then left no trace.
 Together = Callable[[Connection, Sequence[P]], Sequence[T | Exception]]
 
+
+class Readied:
+    """A payload with something to be done before its turn."""
+
+    __slots__ = ()
+
+    def ready(self) -> Any:
+        """What its function takes as well, with all done that needs no database."""
+        raise NotImplementedError
+
+
 # How many calls may wait. Past that the server says 503 instead of growing without bound.
 QUEUE_LIMIT = 20_000
 # One commit holds at most this many, so that the first of them does not wait for the last for long.

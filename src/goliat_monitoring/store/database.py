@@ -109,15 +109,12 @@ class Database:
         self.writer.queue(call)
         return await future
 
-    def write_together(self, together: "Together[P, T]", payload: P) -> "asyncio.Future[T]":
-        """Hand `payload` to `together`, with others that wait for the same function; done after the commit.
-
-        Raises `Refused` 503 when the queue is full.
-        """
+    async def write_together(self, together: "Together[P, T]", payload: P) -> T:
+        """Hand `payload` to `together`, with others that wait for the same function; return after the commit."""
         call: Call[T] = Call(None, together, payload)
         future = call.wait_in_loop(asyncio.get_running_loop())
         self.writer.queue(call)
-        return future
+        return await future
 
     async def read(self, unit: Unit[T]) -> T:
         """Run `unit` on a connection that cannot write."""

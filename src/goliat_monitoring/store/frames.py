@@ -3,11 +3,14 @@
 Only these two talk here, over pipes that nobody else holds: what a sender said travels as bytes or plain values inside.
 """
 
+import os
 import pickle
+import select
 import struct
+import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 from goliat_monitoring.store.calls import Call
 
@@ -70,14 +73,32 @@ def pack_answers(answers: Answers) -> bytes:
         return pack(answers._replace(outcomes=outcomes))
 
 
-def read(stream: BinaryIO) -> Any:
-    """The next message; None at the end, also where it ends within a frame."""
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        return None
-    (size,) = _LENGTH.unpack(head)
-    body = stream.read(size)
-    return pickle.loads(body) if len(body) == size else None  # noqa: S301 - from the other half of this program
+class Source:
+    """The end of a pipe at which messages are waited for."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def read(self) -> Any:
+        """The next message; None at the end, also where it ends within a frame."""
+        head = self._bytes(_LENGTH.size)
+        body = head and self._bytes(*_LENGTH.unpack(head))
+        return pickle.loads(body) if body else None  # noqa: S301 - from the other half of this program
+
+    def waits(self) -> bool:
+        """Whether the next message, or the end, is there or about to be. Windows cannot tell."""
+        return sys.platform != "win32" and bool(select.select([self._fd], [], [], 0)[0])
+
+    def _bytes(self, size: int) -> bytearray | None:
+        data = bytearray(size)
+        view = memoryview(data)
+        while view:
+            piece = os.read(self._fd, len(view))
+            if not piece:
+                return None
+            view[: len(piece)] = piece
+            view = view[len(piece) :]
+        return data
 
 
 class Inbox:

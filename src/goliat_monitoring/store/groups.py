@@ -6,9 +6,11 @@ savepoint: where it fails, the whole transaction is undone.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -27,6 +29,16 @@ class Committed(NamedTuple):
 Run = Callable[[Connection, Sequence[Call[Any]]], None]
 
 
+class Ahead(Protocol):
+    """What can be done for the next group while this one is being committed: that waits for the disk."""
+
+    def waits(self) -> bool:
+        """Whether there is something."""
+
+    def look_ahead(self) -> None:
+        """Do it."""
+
+
 class _Undone(Exception):
     """The transaction is to be undone: what is in it failed. It may be tried again in parts."""
 
@@ -34,9 +46,15 @@ class _Undone(Exception):
 class Groups:
     """Commits groups on the only writing connection. Belongs to one thread."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, ahead: Ahead | None = None) -> None:
         self._engine = engine
+        self._ahead = ahead
+        self._committer = ThreadPoolExecutor(1, thread_name_prefix="committer")
         self.trouble: Trouble | None = None
+
+    def close(self) -> None:
+        """Let go of what a commit needs besides the engine."""
+        self._committer.shutdown()
 
     def commit(self, group: Sequence[Call[Any]]) -> Committed:
         """Apply `group`; each call has its result or its failure afterwards. Never raises."""
@@ -70,7 +88,7 @@ class Groups:
     def _transaction(self, group: Sequence[Call[Any]], run: Run) -> frozenset[str]:
         done = False
         try:
-            with self._engine.connect() as connection, connection.begin():
+            with self._engine.connect() as connection, self._begun(connection):
                 take(connection)  # of a transaction that was undone
                 run(connection, group)
                 topics = take(connection)
@@ -80,6 +98,21 @@ class Groups:
             problem.connection_invalidated = problem.connection_invalidated and not done
             raise
         return topics
+
+    @contextmanager
+    def _begun(self, connection: Connection) -> Iterator[None]:
+        """A transaction, as `Connection.begin` gives it."""
+        with ExitStack() as stack:
+            stack.enter_context(connection.begin())
+            yield
+            if self._ahead is None or not self._ahead.waits():
+                return
+            # The connection is the other thread's until that is done.
+            committing = self._committer.submit(stack.pop_all().close)
+            try:
+                self._ahead.look_ahead()
+            finally:
+                committing.result()
 
     def _look_for_trouble(self, group: Sequence[Call[Any]], *, changed: bool) -> frozenset[str]:
         """Remember whether the database itself fails, until it took a change. Returns the topic to tell."""

@@ -12,24 +12,48 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 from goliat_monitoring.store import frames
-from goliat_monitoring.store.calls import Call
+from goliat_monitoring.store.calls import Call, Readied
 from goliat_monitoring.store.checkpoint import Checkpointer
 from goliat_monitoring.store.collector import spare_the_collector
 from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.store.groups import Groups
 
 
-def work(source: BinaryIO, sink: BinaryIO, url: str) -> None:
+class Orders:
+    """Groups of calls as they arrive. While one is being committed the next is taken out and made ready."""
+
+    def __init__(self, source: frames.Source) -> None:
+        self._source = source
+        self._ahead: list[list[Call[Any]] | None] = []
+
+    def next(self) -> list[Call[Any]] | None:
+        """The next group; None at the end."""
+        return self._ahead.pop() if self._ahead else self._take()
+
+    def waits(self) -> bool:
+        """Whether `look_ahead` has something to do."""
+        return not self._ahead and self._source.waits()
+
+    def look_ahead(self) -> None:
+        """Make the next group ready, which does not touch the database."""
+        self._ahead.append(self._take())
+
+    def _take(self) -> list[Call[Any]] | None:
+        orders = self._source.read()
+        return None if orders is None else [_call(*order) for order in orders]
+
+
+def work(source: frames.Source, sink: BinaryIO, url: str) -> None:
     """Serve groups of calls from `source` until it ends. The schema must be up to date."""
     engine = make_engine(url)
-    groups = Groups(engine)
+    orders = Orders(source)
+    groups = Groups(engine, orders)
     file = engine.url.database if engine.dialect.name == "sqlite" else None
     checkpointer = Checkpointer(file) if file else None
     if checkpointer is not None:
         checkpointer.start()
     spare_the_collector()
-    while (orders := frames.read(source)) is not None:
-        calls = [_call(*order) for order in orders]
+    while (calls := orders.next()) is not None:
         committed = groups.commit(calls)
         trouble = groups.trouble
         sink.write(
@@ -45,13 +69,20 @@ def work(source: BinaryIO, sink: BinaryIO, url: str) -> None:
         sink.flush()
         if checkpointer is not None:
             checkpointer.look()
+    groups.close()
     if checkpointer is not None:
         checkpointer.close()
     engine.dispose()
 
 
 def _call(together: Any, what: Any) -> Call[Any]:
-    return Call(what) if together is None else Call(None, together, what)
+    if together is None:
+        return Call(what)
+    if isinstance(what, Readied):
+        # Else its function finds the same out, at its turn and for this call alone.
+        with suppress(Exception):
+            what = what.ready()
+    return Call(None, together, what)
 
 
 def _outcome(call: Call[Any]) -> tuple[bool, Any]:
@@ -66,9 +97,9 @@ def main() -> None:
     # Whatever prints must not come between two frames.
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    source = sys.stdin.buffer
+    source = frames.Source(sys.stdin.fileno())
     with suppress(BrokenPipeError):
-        hello = frames.read(source)
+        hello = source.read()
         if hello is not None:
             sys.path[:] = hello.search_path
             work(source, sink, hello.url)

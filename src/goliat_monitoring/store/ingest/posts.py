@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import msgspec
 from sqlalchemy import Connection
 
+from goliat_monitoring.store.calls import Readied
 from goliat_monitoring.store.ingest.bare import GuiMessage, gui_message, log_message
 from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
@@ -20,7 +21,7 @@ _LOG_BATCH = b'"log_batch"'
 _batches = msgspec.json.Decoder(Batch)
 
 
-class GuiPost(msgspec.Struct, frozen=True, gc=False):
+class GuiPost(msgspec.Struct, Readied, frozen=True, gc=False):
     """A GUI update. `at`: when it was received; `windows`: what was in force then, the same object for all posts, so
     that it travels once; `ip`: of its sender.
     """
@@ -35,8 +36,12 @@ class GuiPost(msgspec.Struct, frozen=True, gc=False):
         """Bytes."""
         return len(self.body)
 
+    def ready(self) -> Heard | Exception:
+        """What can be applied, or what is wrong with it."""
+        return read_post(self)
 
-class BatchPost(msgspec.Struct, frozen=True, gc=False):
+
+class BatchPost(msgspec.Struct, Readied, frozen=True, gc=False):
     """An agent's batch for a run, with the secret that it sent along."""
 
     body: bytes
@@ -51,13 +56,17 @@ class BatchPost(msgspec.Struct, frozen=True, gc=False):
         """Bytes."""
         return len(self.body)
 
+    def ready(self) -> Heard | Exception:
+        """What can be applied, or what is wrong with it."""
+        return read_post(self)
+
 
 Post = GuiPost | BatchPost
 
 
-def hear_posts(connection: Connection, group: Sequence[Post]) -> list[Answer]:
-    """Read and apply `group` in order; an answer each. For `Database.write_together`."""
-    read = [read_post(post) for post in group]
+def hear_posts(connection: Connection, group: Sequence[Post | Heard | Exception]) -> list[Answer]:
+    """Read `group` as far as that is not done, and apply it in order; an answer each. For `Database.write_together`."""
+    read = [read_post(post) if isinstance(post, Readied) else post for post in group]
     heard = [message for message in read if not isinstance(message, Exception)]
     answers: Iterator[Answer] = iter(hear(connection, heard) if heard else ())
     return [message if isinstance(message, Exception) else next(answers) for message in read]
