@@ -111,7 +111,8 @@ def signs_of_message(message: Mapping[str, object], sent_at: int) -> list[Sign]:
 
 def may_prove(level: str, text: str) -> bool:
     """Whether `sign_of_line` is worth asking: False for nearly all lines. `text`: without terminal escapes."""
-    return level in _BAD or may_begin((text[:HEAD],))
+    head = text[:HEAD]
+    return level in _BAD or (head not in _idle and may_begin((head,)))
 
 
 def may_begin(heads: Sequence[str]) -> bool:

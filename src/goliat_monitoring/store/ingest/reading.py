@@ -34,9 +34,9 @@ class Reading(NamedTuple):
 
 def read_lines(lines: Sequence[Line]) -> Reading:
     """Read at least one line."""
-    whole = "".join([line.text for line in lines])
+    texts = [line.text for line in lines]
     times, levels = [line.time for line in lines], [line.level for line in lines]
-    return _reading(lines, None, (min(times), max(times)), _newest(lines), levels, _telling(lines, whole), whole)
+    return _reading(times, levels, texts, "".join(texts), lines, None)
 
 
 def read_batch(batch: LogBatch, body: bytes) -> Reading | None:
@@ -49,73 +49,52 @@ def read_batch(batch: LogBatch, body: bytes) -> Reading | None:
     whole = "".join(texts)
     if not texts or len(body) > LONGEST_MESSAGE or not is_plain(whole):
         return None
-    times = [entry.timestamp for entry in logs]
-    levels = [entry.log_type for entry in logs]
-    last = logs[-1]
-    shown = plain(last.message).strip()
-    latest = max(times)
-    telling: Sequence[Line] = ()
-    newest: tuple[int, str] | None = (round(last.timestamp * SECOND), shown)
-    if (
-        not shown or latest > last.timestamp or "error" in levels or "fatal" in levels or _may_tell(whole)
-        or may_begin([text[:HEAD] for text in texts])
-    ):  # fmt: skip
-        lines = lines_of_batch(batch)
-        newest, telling = _newest(lines), _telling(lines, whole)
-    span = round(min(times) * SECOND), round(latest * SECOND)
-    return _reading((), Body(len(texts), body), span, newest, levels, telling, whole)
-
-
-def _telling(lines: Sequence[Line], whole: str) -> Sequence[Line]:
-    """Those of `lines` that may say more than that they are there. `whole`: all of them, as most hold none of it."""
-    return lines if _may_tell(whole) else [line for line in lines if may_prove(line.level, line.text)]
-
-
-def _may_tell(whole: str) -> bool:
-    """Whether there is something in the texts for which each must be looked at."""
-    return "\x1b" in whole or "MCells/s" in whole or MARKS[0] in whole or MARKS[1] in whole
+    times = [round(entry.timestamp * SECOND) for entry in logs]
+    return _reading(times, [entry.log_type for entry in logs], texts, whole, batch, Body(len(texts), body))
 
 
 def _reading(
-    lines: Sequence[Line],
-    body: Body | None,
-    span: tuple[int, int],
-    newest: tuple[int, str] | None,
+    times: list[int],
     levels: Sequence[str],
-    telling: Sequence[Line],
+    texts: list[str],
     whole: str,
+    source: Sequence[Line] | LogBatch,
+    body: Body | None,
 ) -> Reading:
-    warnings = levels.count("warning")
-    errors = levels.count("error") + levels.count("fatal")
+    """The lines of `source` by column; `whole`: all texts in one, as most hold nothing of what is looked for."""
+    latest, warnings, errors = max(times), levels.count("warning"), levels.count("error") + levels.count("fatal")
+    shown = plain(texts[-1]).strip() if times[-1] == latest else ""
+    newest = (latest, shown) if shown else _newest(times, texts)
+    lines = () if isinstance(source, LogBatch) else source
     signs: list[Sign] = []
     solver: tuple[int, SolverProgress] | None = None
-    times: list[tuple[int, Took]] = []
-    progress = telling and "MCells/s" in whole
-    marks = telling and (MARKS[0] in whole or MARKS[1] in whole)
-    for line in telling:
-        at, level, text = line.time, line.level, plain(line.text).strip()
-        # What a study prints may quote anything; only its log proves something.
-        if line.source != "print" and may_prove(level, text):
-            sign = sign_of_line(level, text, at)
-            if sign is not None:
-                signs.append(sign)
-        if progress and "MCells/s" in text:
-            found = solver_progress(text)
-            if found is not None and (solver is None or at >= solver[0]):
-                solver = (at, found)
-        elif marks and line.source != "print":
-            took_it = took(text)
-            if took_it is not None:
-                times.append((at, took_it))
-    return Reading(lines, body, *span, newest, warnings, errors, signs, solver, times)
+    took_times: list[tuple[int, Took]] = []
+    progress, marks = "MCells/s" in whole, MARKS[0] in whole or MARKS[1] in whole
+    if errors or progress or marks or "\x1b" in whole or may_begin([text[:HEAD] for text in texts]):
+        for line in lines_of_batch(source) if isinstance(source, LogBatch) else source:
+            at, level, text = line.time, line.level, plain(line.text).strip()
+            # What a study prints may quote anything; only its log proves something.
+            if line.source != "print" and may_prove(level, text):
+                sign = sign_of_line(level, text, at)
+                if sign is not None:
+                    signs.append(sign)
+            if progress and "MCells/s" in text:
+                found = solver_progress(text)
+                if found is not None and (solver is None or at >= solver[0]):
+                    solver = (at, found)
+            elif marks and line.source != "print":
+                took_it = took(text)
+                if took_it is not None:
+                    took_times.append((at, took_it))
+    return Reading(lines, body, min(times), latest, newest, warnings, errors, signs, solver, took_times)
 
 
-def _newest(lines: Sequence[Line]) -> tuple[int, str] | None:
+def _newest(times: list[int], texts: list[str]) -> tuple[int, str] | None:
     """Time and text of the last line that shows something, by its sender's clock."""
     newest: tuple[int, str] | None = None
-    for line in reversed(lines):
-        if newest is None or line.time > newest[0]:
-            text = plain(line.text).strip()
-            if text:
-                newest = line.time, text
+    for time, text in zip(reversed(times), reversed(texts), strict=True):
+        if newest is None or time > newest[0]:
+            shown = plain(text).strip()
+            if shown:
+                newest = time, shown
     return newest
