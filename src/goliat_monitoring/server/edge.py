@@ -106,6 +106,10 @@ class RawHeaders:
     def __init__(self, raw: Iterable[tuple[bytes, bytes]]) -> None:
         self._raw = dict(raw)
 
+    def lacks(self, names: frozenset[bytes]) -> bool:
+        """Whether none of them is there; `names` in lower case."""
+        return names.isdisjoint(self._raw)
+
     def get(self, name: str, default: str, /) -> str:
         """The value of one; `name` in lower case."""
         value = self._raw.get(name.encode())

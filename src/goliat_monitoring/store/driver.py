@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+# Of libpq: no transaction is open.
+_IDLE = 0
 Parameters = tuple[Any, ...]
 Later = Callable[[], list[tuple[Any, ...]]]
 
@@ -27,7 +29,13 @@ def fetch(connection: Connection, sql: str, parameters: Parameters = ()) -> list
     """All rows of the result, as plain tuples."""
     raw = _raw(connection)
     with _failures(connection, raw, sql):
-        found: list[tuple[Any, ...]] = raw.execute(sql, parameters).fetchall()
+        if connection.dialect.name != "sqlite" and raw.pgconn.transaction_status == _IDLE:
+            # BEGIN, which comes with the first statement, would be a journey of its own.
+            with raw.pipeline():
+                cursor = raw.execute(sql, parameters)
+        else:
+            cursor = raw.execute(sql, parameters)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
     return found
 
 

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, text
 
 from goliat_monitoring.store import driver, tables
-from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, rows_of, update_rows
+from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, marked, rows_of, update_rows
 from goliat_monitoring.store.log.append import LogRows, LogState
 from goliat_monitoring.store.log.held import Body, body_of, lines_of
 from goliat_monitoring.store.memory import Memory
@@ -34,19 +34,17 @@ CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_
 _ANY_OVER = select(window.c.id).where(window.c.received_at <= bindparam("over")).limit(1)
 # Answered by the index alone, in one look through it however many runs there are. A row that arrived before one that is
 # due is due as well, whatever the clock said.
-_DUE = text(
-    """
+_DUE = """
     WITH ripe AS (
         SELECT run_id, max(id) AS last_id, max(last_sender_at) AS cut
-        FROM log_window WHERE received_at <= :over GROUP BY run_id
+        FROM log_window WHERE received_at <= {value} GROUP BY run_id
     )
     SELECT w.run_id, w.id, w.id <= ripe.last_id, w.first_sender_at, w.last_sender_at
     FROM log_window AS w CROSS JOIN ripe CROSS JOIN runs AS r
     WHERE ripe.run_id = w.run_id AND r.id = w.run_id AND w.id > r.numbered_to
     AND (w.id <= ripe.last_id OR w.first_sender_at <= ripe.cut)
     ORDER BY +w.id
-    """
-)
+"""
 _NUMBERED = text(
     f"""
     DELETE FROM log_window WHERE id IN (
@@ -113,12 +111,12 @@ def due(connection: Connection, moment: Moment) -> list[list[Due]]:
 
     So what a run costs is shared by its messages, and nobody waits long for the writer. A reader may look.
     """
-    over = {"over": moment.now - moment.reorder_window}
-    if connection.execute(_ANY_OVER, over).first() is None:
+    over = moment.now - moment.reorder_window
+    if connection.execute(_ANY_OVER, {"over": over}).first() is None:
         return []
     by_run: dict[str, list[_Waiting]] = {}
-    for run_id, *row in connection.execute(_DUE, over).all():
-        by_run.setdefault(run_id, []).append(_Waiting(*row))
+    for row in driver.fetch(connection, marked(connection, _DUE), (over,)):
+        by_run.setdefault(row[0], []).append(row)
     portions: list[list[Due]] = []
     room = 0
     for part in (part for run_id, rows in by_run.items() for part in _parts(run_id, rows)):
@@ -163,20 +161,16 @@ def forget(connection: Connection, moment: Moment) -> bool:
     return ended == FORGOTTEN_AT_ONCE
 
 
-class _Waiting(NamedTuple):
-    id: int
-    due: bool
-    first_at: int
-    last_at: int
+# Run, id, whether it is due, the earliest and the latest time of its lines.
+_Waiting = tuple[Any, ...]
 
 
 def _parts(run_id: str, rows: list[_Waiting]) -> Iterator[Due]:
-    ready = [row for row in rows if row.due]
+    ready = [row for row in rows if row[2]]
     for start in range(0, len(ready), 2 * AT_ONCE):
         part = ready[start : start + 2 * AT_ONCE]
-        cut = max(row.last_at for row in part)
-        racing = [row.id for row in rows if row.id > part[-1].id and row.first_at <= cut]
-        yield Due(run_id, [row.id for row in part], racing)
+        last, cut = part[-1][1], max([row[4] for row in part])
+        yield Due(run_id, [row[1] for row in part], [row[1] for row in rows if row[1] > last and row[3] <= cut])
 
 
 def _states(connection: Connection, run_ids: Sequence[str]) -> dict[str, RunState]:

@@ -8,6 +8,7 @@ down_revision: str | None = "0009"
 branch_labels = None
 depends_on = None
 
+BODIES = [("log_window", "body"), ("log_tail", "body"), ("log_chunks", "text"), ("log_chunks", "meta")]
 DUE = ["received_at", "run_id", "first_sender_at"]
 
 
@@ -21,9 +22,18 @@ def upgrade() -> None:
     with op.batch_alter_table("log_window", table_kwargs={"sqlite_autoincrement": True}) as window:
         window.alter_column("last_sender_at", existing_type=sa.BigInteger(), nullable=False)
     op.create_index("ix_log_window_due", "log_window", [*DUE, "last_sender_at"], unique=False)
+    _store_bodies("EXTERNAL")
+
+
+def _store_bodies(how: str) -> None:
+    """PostgreSQL would compress each long value. The tail is gone within seconds, and chunks are compressed."""
+    if op.get_bind().dialect.name == "postgresql":
+        for table, column in BODIES:
+            op.execute(sa.text(f"ALTER TABLE {table} ALTER COLUMN {column} SET STORAGE {how}"))
 
 
 def downgrade() -> None:
+    _store_bodies("EXTENDED")
     op.execute(
         sa.text(
             "DELETE FROM log_window WHERE id <= (SELECT runs.numbered_to FROM runs WHERE runs.id = log_window.run_id)"
