@@ -44,7 +44,7 @@ def test_one_point_is_a_dot_and_the_table_has_it(screen: Screen, server: Server)
     note(server, study, (2, 12.5, None))
     page = screen.open(f"/studies/{study}/burn-up")
     expect(page.locator("#plot-done .reason")).to_have_text("One point so far; a line needs two.")
-    expect(page.locator("#plot-finish .reason")).to_have_text("Nobody could tell yet: no simulation of it was done.")
+    expect(page.locator("#plot-finish .reason")).to_have_text("No finish was foretold yet.")
     dot = page.locator("#plot-done .dot").bounding_box()
     field = page.locator("#plot-done .field").bounding_box()
     assert dot is not None

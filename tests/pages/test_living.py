@@ -59,7 +59,7 @@ def test_the_overview_says_what_is_wrong_and_leads_to_its_cause(screen: Screen, 
     expect(waiting).to_contain_text("no worker may take what is left")
     workers = fleet.workers()
     for name, word in (
-        ("gpu-slow", "Running"), ("gpu-good", "Offline, agent ended"), ("lab-rtx3090", "Running"),
+        ("gpu-slow", "Running"), ("gpu-good", "Offline, ended"), ("lab-rtx3090", "Running"),
     ):  # fmt: skip
         expect(page.locator(f"#w-{workers[name]} .c-state")).to_contain_text(word)
     expect(page.locator(f"#w-{workers[HOSTILE]} th")).to_have_text(HOSTILE)

@@ -56,7 +56,7 @@ def presence_sign(worker: WorkerView, now: int) -> Sign:
         silent = span((now - worker.last_seen) // timing.MINUTE * 60)
         return Sign(plain.icon, f"Offline {silent}, was running", "warn")
     if worker.has_left:
-        return Sign(plain.icon, "Offline, agent ended", plain.tone)
+        return Sign(plain.icon, "Offline, ended", plain.tone)
     return plain
 
 

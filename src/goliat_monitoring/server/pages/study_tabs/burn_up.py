@@ -61,7 +61,7 @@ def finish_plot(points: list[Point], x: Scale) -> Plot:
     told = [it for it in points if it.p10_at is not None and it.p50_at is not None and it.p90_at is not None]
     if not told:
         empty: list[tuple[float, object]] = [(it, "\N{EN DASH}") for it in (0, 25, 50, 75, 100)]
-        reason = "Nobody could tell yet: no simulation of it was done." if points else "No history yet."
+        reason = "No finish was foretold yet." if points else "No history yet."
         return Plot([], [], [], time_marks(x), empty, [], reason)
     low, high = min(it.p10_at or 0 for it in told), max(it.p90_at or 0 for it in told)
     room = max((high - low) // 20, HOUR // 4)
