@@ -1,4 +1,5 @@
-"""The burn-up of a study, as a person sees it: before there is a line, with one, and where nobody watched."""
+"""The charts of a study as a person sees them: a Gantt of what is over, and the burn-up before there is a line, with
+one, and where nobody watched."""
 
 import sqlite3
 import time
@@ -6,6 +7,7 @@ import time
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import Screen, Server
+from tests.support.agent import Agent
 
 MINUTE = 60_000_000
 
@@ -26,6 +28,35 @@ def note(server: Server, study: str, *points: tuple[int, float, int | None]) -> 
 def texts(page: Page, plot: str) -> list[str]:
     """What is written on a chart."""
     return [text for text in page.locator(f"#plot-{plot} text").all_text_contents() if text]
+
+
+def test_a_study_that_is_over_fills_its_gantt_however_long_ago_that_was(screen: Screen, server: Server) -> None:
+    study = server.study("done-long-ago", parts=1)["id"]
+    agent = Agent(server.url, "gpu-then")
+    job = agent.claim()
+    agent.simulate(0, 2)
+    agent.simulate(1, 2)
+    assert agent.end() == "succeeded"
+    agent.close()
+    with sqlite3.connect(server.data_dir / "goliat-monitoring.sqlite", timeout=20) as database:
+        ago = 3 * 24 * 60 * MINUTE
+        earlier = ", ".join(f"{name} = {name} - :ago" for name in ("claimed_at", "first_sign_at", "last_sign_at"))
+        database.execute(
+            f"UPDATE runs SET {earlier}, ended_at = ended_at - :ago + :took WHERE id = :id",
+            {"ago": ago, "took": 120 * MINUTE, "id": job.run_id},
+        )
+    database.close()
+    for zoom in ("", "?zoom=6h"):
+        page = screen.open(f"/studies/{study}/gantt{zoom}")
+        bar = page.locator(f"[data-run='{job.run_id}']").bounding_box()
+        field = page.locator(".gantt .bars").bounding_box()
+        assert bar is not None
+        assert field is not None
+        assert abs(bar["x"] + bar["width"] - field["x"] - field["width"]) < 3, "its end is the right edge"
+        assert bar["width"] / field["width"] > (0.3 if zoom else 0.99)
+        expect(page.locator(".gantt line.now")).to_have_count(0)
+    expect(page.get_by_role("link", name="Download results")).to_be_visible()
+    expect(page.get_by_role("button", name="Add worker")).to_have_count(0)
 
 
 def test_without_history_there_are_axes_and_the_reason(screen: Screen, server: Server) -> None:
