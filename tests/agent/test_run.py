@@ -88,6 +88,26 @@ def test_without_work_one_look_is_enough(server: ServerProcess, agents: Agents) 
     assert (agent.state_dir / "identity.json").stat().st_mode & 0o077 == 0
 
 
+def test_an_agent_that_ends_itself_is_offline_at_once_and_back_with_its_next_life(
+    server: ServerProcess, agents: Agents
+) -> None:
+    def how() -> tuple[str, bool]:
+        (worker,) = [it for it in server.get("/api/workers") if it["machineLabel"] == "leaver"]
+        return worker["presence"], worker["hasLeft"]
+
+    agent = agents(server, once=True, label="leaver")
+    agent.start()
+    assert agent.wait() == 0, agent.text()
+    assert how() == ("offline", True)
+    (assignment,) = server.create([{"do": "say", "text": "here"}, {"do": "wait", "file": "go"}])
+    agent.start()
+    server.run(assignment, state="running")
+    assert how() == ("online", False)
+    # GOLIAT goes on without it: then it did not leave.
+    agent.close()
+    assert how() == ("online", False)
+
+
 def test_a_failure_is_told_with_what_the_process_wrote(server: ServerProcess, agents: Agents) -> None:
     (assignment,) = server.create([{"do": "stderr", "text": "ImportError: no goliat"}, {"do": "exit", "code": 3}])
     agent = agents(server, once=True)

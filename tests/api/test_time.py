@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from goliat_monitoring.fleet.outlook import START_S
-from goliat_monitoring.server.jobs.recorder import record
+from goliat_monitoring.server.jobs.recorder import learn_first, record
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
@@ -99,6 +99,24 @@ def test_an_eta_comes_with_the_first_simulation_and_is_kept(with_app: WithApp) -
         (point,) = (await app.get(f"/api/super-studies/{study_id}/history"))["points"]
         assert point["progress"] == shown["progress"]
         assert point["finishAt"] == shown["finishAt"]
+
+    with_app(test)
+
+
+def test_who_waits_for_the_first_simulation_of_a_study_is_told_seconds_after_it(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+        await app.get(f"/api/super-studies/{study_id}")
+        await goliat.begin(0)
+        await learn_first(app.services)
+        assert (await app.get(f"/api/super-studies/{study_id}"))["etaNote"] == "after first simulation"
+        await goliat.simulate(0)
+        # The same moment: what was told before counts no longer.
+        await app.get(f"/api/super-studies/{study_id}")
+        await learn_first(app.services)
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert shown["etaNote"] is None
+        assert shown["eta"]["p10"] < shown["eta"]["p90"]
 
     with_app(test)
 

@@ -51,8 +51,9 @@ class LivingFleet:
         self._start("gpu-fails", speed=8, once=True, GOLIAT_SIMULATOR_FAIL="*")
         self._start("gpu-dies", speed=0.5)
         _until(lambda: self._states() >= {"succeeded", "running"}, "a run succeeded")
-        self._start("gpu-slow", speed=0.4)
-        self._start(HOSTILE, speed=0.5)
+        # Slow enough to be at work until the last test, however slow this machine is.
+        self._start("gpu-slow", speed=0.2)
+        self._start(HOSTILE, speed=0.25)
         self._kill("gpu-dies")
         _until(self._alive, "a run is lost, one failed and two go on")
         self._price("gpu-slow", 0.45)

@@ -4,12 +4,14 @@ Writes `docs/img/pages/NAME-light.png`, `NAME-dark.png` (1280 px wide) and `NAME
 once more as `docs/img/dashboard.png`. Arguments are names of pages, all without.
 """
 
+import json
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
+from goliat_monitoring.cli.demo.plan import base_config
 from tests.pages.conftest import CHROMIUM, QUIET_FLAGS
 from tests.pages.living import LivingFleet
 
@@ -20,7 +22,18 @@ LOOKS = {"light": ("light", 1280, 800), "dark": ("dark", 1280, 800), "phone": ("
 TALLEST = 1600
 
 
-def picture(browser: Browser, address: str, target: Path, look: str) -> None:
+def fill_in(page: Page) -> None:
+    """A new study with its preview."""
+    page.locator("#config").fill(json.dumps(base_config(), indent=2))
+    page.get_by_label("Name", exact=True).fill("family-again")
+    page.locator("#preview tbody tr").first.wait_for()
+
+
+# What is done on a page before its picture.
+BEFORE = {"new-study": fill_in}
+
+
+def picture(browser: Browser, name: str, address: str, target: Path, look: str) -> None:
     """One page as a PNG."""
     theme, width, height = LOOKS[look]
     context = browser.new_context(
@@ -29,6 +42,7 @@ def picture(browser: Browser, address: str, target: Path, look: str) -> None:
     page = context.new_page()
     page.goto(address)
     page.locator("#connection[data-state=live]").wait_for()
+    BEFORE.get(name, lambda _: None)(page)
     # What scripts draw, and what they fetch for it.
     page.wait_for_timeout(1500)
     tall = min(int(page.evaluate("document.documentElement.scrollHeight")), TALLEST)
@@ -51,10 +65,10 @@ def main(names: list[str]) -> None:
                 sys.exit(f"{', '.join(unknown)}: choose from {', '.join(pages)}")
             for name in names or pages:
                 for look in LOOKS:
-                    picture(browser, fleet.url + pages[name], IMAGES / "pages" / f"{name}-{look}.png", look)
+                    picture(browser, name, fleet.url + pages[name], IMAGES / "pages" / f"{name}-{look}.png", look)
                 print(name, flush=True)
             if not names:
-                picture(browser, fleet.url + pages["overview"], IMAGES / "dashboard.png", "light")
+                picture(browser, "overview", fleet.url + pages["overview"], IMAGES / "dashboard.png", "light")
         finally:
             browser.close()
             fleet.stop()

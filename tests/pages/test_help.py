@@ -97,7 +97,13 @@ def test_05_raw_html_is_text(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
     assert '<td class="num">' in found.html
 
 
-def test_06_the_package_carries_the_documents_to_where_they_are_looked_for() -> None:
+def test_06_every_picture_of_a_page_is_shown_or_linked() -> None:
+    made = {path.name for path in (DOCS / "img" / "pages").iterdir()}
+    used = set(re.findall(r"img/pages/([\w-]+\.png)", (DOCS / "pages.md").read_text()))
+    assert made == used
+
+
+def test_07_the_package_carries_the_documents_to_where_they_are_looked_for() -> None:
     build = tomllib.loads((DOCS.parent / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert manual.FOLDERS[0] == manual.PACKAGE / "docs"
     assert build["force-include"]["docs"] == "goliat_monitoring/docs"

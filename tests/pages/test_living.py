@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 
 from goliat_monitoring.server.pages.assets import STATIC
 from tests.pages.accessibility import problems
@@ -58,7 +58,9 @@ def test_the_overview_says_what_is_wrong_and_leads_to_its_cause(screen: Screen, 
     expect(waiting).to_contain_text("Waiting")
     expect(waiting).to_contain_text("no worker may take what is left")
     workers = fleet.workers()
-    for name, word in (("gpu-slow", "Running"), ("gpu-fails", "Error"), ("lab-rtx3090", "Running")):
+    for name, word in (
+        ("gpu-slow", "Running"), ("gpu-good", "Offline, ended"), ("lab-rtx3090", "Running"),
+    ):  # fmt: skip
         expect(page.locator(f"#w-{workers[name]} .c-state")).to_contain_text(word)
     expect(page.locator(f"#w-{workers[HOSTILE]} th")).to_have_text(HOSTILE)
     expect(page.get_by_text("report\u2039U+202E\u203agpj.exe")).to_be_visible()
@@ -99,6 +101,15 @@ def test_a_lost_run_says_why_and_what_follows(screen: Screen, fleet: LivingFleet
     expect(lines.last).to_contain_text("Run ended: lost. Given up: the machine burnt down")
 
 
+def place(shown: Locator) -> FloatRect:
+    """Where it is; the page may just be replacing it with its like."""
+    found = None
+    while found is None:
+        expect(shown).to_be_visible()
+        found = shown.bounding_box()
+    return found
+
+
 def test_on_a_phone_what_can_be_done_stays_under_the_thumb(browser: Browser, fleet: LivingFleet) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 740})
     screen = Screen(context, fleet.url)
@@ -108,15 +119,13 @@ def test_on_a_phone_what_can_be_done_stays_under_the_thumb(browser: Browser, fle
     }.items():  # fmt: skip
         page = screen.open(pages[name])
         for button in buttons:
-            box = page.get_by_role("button", name=button, exact=True).bounding_box()
-            assert box is not None
+            box = place(page.get_by_role("button", name=button, exact=True))
             assert box["height"] >= 44, (name, button)
             assert 740 - 80 < box["y"] + box["height"] <= 740, (name, button)
         page.close()
     # The tab that is open is in sight, however far to the right.
     page = screen.open(pages["study-results"])
-    box = page.locator(".tabs [aria-current]").bounding_box()
-    assert box is not None
+    box = place(page.locator(".tabs [aria-current]"))
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360
     page.close()
@@ -125,6 +134,48 @@ def test_on_a_phone_what_can_be_done_stays_under_the_thumb(browser: Browser, fle
     assert page.evaluate("[...document.querySelectorAll('.scroll')].every((it) => it.scrollWidth <= it.clientWidth)")
     context.close()
     assert not screen.complaints
+
+
+def test_on_a_phone_a_row_has_two_lines_in_which_nothing_overlaps(browser: Browser, fleet: LivingFleet) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, fleet.url)
+    pages = fleet.pages()
+    study = pages["study"]
+    for path, table in {
+        "/": "#fleet", "/workers": "#fleet", "/studies": "main table", study: ".parts",
+        f"{study}/gantt": "#attempts", f"{study}/results": "#result-parts", f"{study}/events": "#events",
+        f"{study}/burn-up": "#history",
+    }.items():  # fmt: skip
+        page = screen.open(path)
+        page.locator(f"{table} > tbody > tr").first.wait_for()
+        rows = page.locator(f"{table} > tbody > tr:not(.detail)").evaluate_all(ROWS)
+        assert rows, path
+        for text, height, overlaps in rows:
+            assert height < 80, (path, text)
+            assert overlaps == [], (path, text)
+        page.close()
+    context.close()
+    assert not screen.complaints
+
+
+# Of each row its text, its height, and the cells that lie on one another.
+ROWS = """(rows) => rows.map((row) => {
+  const cells = [...row.children].filter((it) => it.offsetParent && it.innerText.trim())
+  const boxes = cells.map((it) => {
+    const range = document.createRange()
+    range.selectNodeContents(it)
+    const text = range.getBoundingClientRect(), cell = it.getBoundingClientRect()
+    const clips = [it, ...it.querySelectorAll('*')].filter((one) => getComputedStyle(one).overflowX === 'hidden')
+    const right = Math.min(text.right, ...clips.map((one) => one.getBoundingClientRect().right))
+    return {left: text.left, right, top: cell.top + 4, bottom: cell.bottom - 4, text: it.innerText}
+  })
+  const over = []
+  boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
+    const apart = a.left > b.right - 1 || b.left > a.right - 1 || a.top > b.bottom || b.top > a.bottom
+    if (!apart) over.push([a.text, b.text])
+  }))
+  return [row.innerText, row.getBoundingClientRect().height, over]
+})"""
 
 
 def test_pages_read_without_javascript(browser: Browser, fleet: LivingFleet) -> None:

@@ -150,7 +150,7 @@ def test_attempts_are_found_by_the_span_they_lie_in(house: House) -> None:
     assert span(2.5, 9) == [second.run_id]
     lanes = house.database.read_now(lambda c: attempts.worker_lanes(c, study, began, began + 9 * HOUR, limit=5))
     assert lanes == ([(agent.worker_id, "gpu-1")], 1)
-    assert house.database.read_now(lambda c: attempts.first_claim(c, study)) == began
+    assert house.database.read_now(lambda c: attempts.span_of(c, study)) == (began, began + HOUR)
 
 
 def test_a_cancel_loses_what_was_computed_since_the_simulation_at_work_began(house: House) -> None:

@@ -61,6 +61,10 @@ class Server:
         """Begin this life of the agent."""
         return self._json("POST", "session", opening, wire.SessionOpened)
 
+    def end_session(self, session_id: str) -> wire.Accepted:
+        """This life of the agent is over, and nothing of it is left to be done."""
+        return self._json("POST", "session/end", wire.EndSession(session_id), wire.Accepted)
+
     def beat(self, beat: wire.Beat, fence: str | None) -> wire.BeatReply:
         """Heartbeat; renews the lease of the run whose fence is given."""
         return self._json("POST", "heartbeat", beat, wire.BeatReply, fence=fence)

@@ -108,6 +108,9 @@ class Agent:
             self._stop.set()
             for thread in threads:
                 thread.join(timeout=5.0)
+            # What is unfinished is the next agent's; then this one did not leave, it only paused.
+            if not self._unfinished():
+                link.leave()
             self._relay.close()
             self._server.close()
 

@@ -8,14 +8,22 @@ CLOCK_OFF = 60 * timing.SECOND
 _TROUBLE = frozenset({RunState.FAILED, RunState.FINISHED_WITH_ERRORS, RunState.MEMORY_ERROR})
 
 
-def presence(kind: str, last_seen: int, now: int) -> Presence:
-    """Presence of a worker of `kind` (agent or bare), last heard at `last_seen`; server clock, UTC microseconds."""
+def presence(kind: str, last_seen: int, now: int, left_at: int | None = None) -> Presence:
+    """Presence of a worker of `kind` (agent or bare), last heard at `last_seen`; server clock, UTC microseconds.
+
+    `left_at`: when its agent last said that it ends itself. If that is the last it said, nobody waits for more.
+    """
     silent = now - last_seen
-    if silent > timing.OFFLINE:
+    if silent > timing.OFFLINE or has_left(last_seen, left_at):
         return Presence.OFFLINE
     if silent > (timing.LATE_AGENT if kind == "agent" else timing.LATE_BARE):
         return Presence.LATE
     return Presence.ONLINE
+
+
+def has_left(last_seen: int, left_at: int | None) -> bool:
+    """Whether the last word of a worker's agent was that it ends itself."""
+    return left_at is not None and left_at >= last_seen
 
 
 def worker_state(wish: str, live_run: RunState | None, last_outcome: RunState | None) -> WorkerState:

@@ -10,6 +10,7 @@ interpolated, beyond them it stays as at the last one.
 
 import math
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -32,8 +33,10 @@ INTERACTION = 0.06
 NOISE_BELIEF = 10
 # A difference of more spreads than this counts as if it were so much: one odd simulation moves little.
 OUTLIER = 1.5
-# Less than this share of what was predicted is no computation: its files were there.
+# Less than this share of what was predicted is no computation: its files were there. Unless so many of a study agree
+# and none of it took longer: then that is its pace, a simulated fleet's above all.
 CACHED_SHARE = 0.08
+AGREEING = 3
 SWEEPS = 25
 
 Key = tuple[str, ...]
@@ -133,11 +136,23 @@ def log_frequency(frequency: str) -> float:
 
 def usable(timing: Timing) -> bool:
     """Whether a simulation was computed, and its times are times. Cached ones fly by."""
+    return _timed(timing) and timing.seconds > CACHED_SHARE * timing.predicted
+
+
+def computed(timings: Iterable[Timing]) -> list[Timing]:
+    """Those to learn from."""
+    timed = [it for it in timings if _timed(it)]
+    slow = {it.kind.study for it in timed if usable(it)}
+    fast = Counter(it.kind.study for it in timed if it.kind.study not in slow)
+    return [it for it in timed if usable(it) or fast[it.kind.study] >= AGREEING]
+
+
+def _timed(timing: Timing) -> bool:
     return (
         math.isfinite(timing.seconds)
         and math.isfinite(timing.predicted)
         and timing.predicted > 0
-        and timing.seconds > CACHED_SHARE * timing.predicted
+        and timing.seconds > 0
     )
 
 
@@ -145,10 +160,9 @@ def learn(timings: Iterable[Timing], speeds: Iterable[Speed] = ()) -> Rates:
     """What finished simulations, and solvers at work, teach. The order of neither matters."""
     groups: dict[tuple[str, str, Kind], list[float]] = {}
     counts: dict[str, int] = {}
-    for it in timings:
-        if usable(it):
-            groups.setdefault((it.worker, it.gpu, it.kind), []).append(math.log(it.seconds / it.predicted))
-            counts[it.kind.study] = counts.get(it.kind.study, 0) + 1
+    for it in computed(timings):
+        groups.setdefault((it.worker, it.gpu, it.kind), []).append(math.log(it.seconds / it.predicted))
+        counts[it.kind.study] = counts.get(it.kind.study, 0) + 1
     noise = _noise(groups.values())
     fit = _Fit()
     for (worker, gpu, kind), logs in sorted(groups.items()):

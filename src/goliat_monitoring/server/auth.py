@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from goliat_monitoring.server.body import Headers
+from goliat_monitoring.server.body import Headers, RequestHeaders
 from goliat_monitoring.server.callers import Callers
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.settings import is_loopback
@@ -34,6 +34,8 @@ ADMIN_PATHS = ("/api/tokens", "/api/settings")
 ASKING_PATHS = frozenset({"/api/super-studies/preview", "/fragments/studies/new"})
 # How exactly the last use of a token is kept, microseconds.
 NOTE_EVERY = 300 * SECOND
+# Headers by which a call is more than that of a program on this machine.
+TELLING = frozenset({b"authorization", b"origin", b"sec-fetch-site"})
 # Ways to write its own name that a server remembers.
 MOST_HOSTS = 100
 # They tell nothing but that a server is here, and what watches it has no token.
@@ -74,12 +76,9 @@ class Gate:
         """Whether pages of `origin` may read the API."""
         return origin.lower() in self._origins
 
-    def admit_at_once(self, path: str, headers: Headers) -> Principal | None:
+    def admit_at_once(self, path: str, headers: RequestHeaders) -> Principal | None:
         """What `admit` says of a call in which nothing has to be looked up; None where it has to be asked."""
-        if (
-            self._token or path.startswith(AGENT_PATHS) or headers.get("authorization", "")
-            or headers.get("origin", "") or headers.get("sec-fetch-site", "")
-        ):  # fmt: skip
+        if self._token or path.startswith(AGENT_PATHS) or not headers.lacks(TELLING):
             return None
         return _LOCAL if headers.get("host", "") in self._known_hosts else None
 

@@ -14,6 +14,13 @@ class Headers(Protocol):
         """The value of one."""
 
 
+class RequestHeaders(Headers, Protocol):
+    """Those of a call before the framework took it."""
+
+    def lacks(self, names: frozenset[bytes]) -> bool:
+        """Whether none of them is there."""
+
+
 async def read_body(receive: Any, headers: Headers, limit: int = JSON_LIMIT, *, first: Any = None) -> bytes:
     """The whole body of a request. Raises `Refused` 413 past `limit` bytes, 400 when the sender went away.
 

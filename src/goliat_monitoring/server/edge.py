@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from goliat_monitoring.server.auth import Gate
+from goliat_monitoring.server.auth import CLAIMING_PATH, Gate
 from goliat_monitoring.server.body import JSON_LIMIT, Headers, read_body
 from goliat_monitoring.server.errors import headers_of, refusal_of
 from goliat_monitoring.server.hot import answer_hot, is_hot
@@ -56,12 +56,12 @@ class Edge:
             return
         began = time.perf_counter()
         headers = RawHeaders(scope["headers"])
-        call = _Call(receive, send, self._cors(headers.get("origin", "")))
         method, path = scope["method"], scope["path"]
         if "//" in path:
             # The framework takes several slashes for one. So must who decides over the call, or they lead around him.
             path = SLASHES.sub("/", path)
             scope = {**scope, "path": path}
+        call = _Call(receive, send, self._cors(headers.get("origin", "")))
         try:
             if "\x00" in path:
                 raise Refused(404, "no such address", f"{method} {path!r}")
@@ -70,8 +70,8 @@ class Edge:
             else:
                 await self._answer(scope, headers, call)
         except Exception as problem:  # noqa: BLE001 - the last place where it can still be answered
-            refusal = refusal_of(problem, method, path)
-            if not call.status:
+            refusal = None if call.over else refusal_of(problem, method, path)
+            if refusal is not None and not call.status:
                 await call.refuse(refusal)
             # Else half an answer is out: the server cuts the connection, which the client can tell from a whole one.
         finally:
@@ -85,6 +85,10 @@ class Edge:
 
     async def _answer(self, scope: Any, headers: "RawHeaders", call: "_Call") -> None:
         method, path = scope["method"], scope["path"]
+        if method == "HEAD" and path.rstrip("/") != CLAIMING_PATH:
+            # Whoever asks for the head of an answer gets that of GET; but what claims is not to be asked without a use.
+            method, call.head = "GET", True
+            scope = {**scope, "method": method}
         if method == "OPTIONS" and call.cors and headers.get("access-control-request-method", ""):
             await call.answer(204, b"", CORS_HEADERS)
             return
@@ -116,14 +120,21 @@ class RawHeaders:
         return default if value is None else value.decode("latin-1")
 
 
+class _Enough(Exception):
+    """Ends the making of a body that nobody gets."""
+
+
 class _Call:
-    """One request: knows whether its body was read, and the status of its answer once that has begun."""
+    """One request: knows whether its body was read, and the status of its answer once that has begun. With `head` the
+    answer has no body; `over` is true when it is out."""
 
     def __init__(self, receive: Receive, send: Send, cors: list[tuple[bytes, bytes]]) -> None:
         self._receive = receive
         self._send = send
+        self.head = False
         self.cors = cors
         self.status = 0
+        self.over = False
         self._body_ended = False
 
     async def body(self, headers: Headers) -> bytes:
@@ -151,6 +162,11 @@ class _Call:
             have = {name.lower() for name, _ in headers}
             headers += [(name, value) for name, value in DEFAULT_HEADERS.items() if name not in have]
             message = {**message, "headers": headers + self.cors}
+        elif self.head and message["type"] == "http.response.body":
+            if self.over:
+                raise _Enough
+            self.over = True
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     async def answer_plainly(self, body: bytes) -> None:

@@ -31,3 +31,11 @@ class Outlooks:
                 self._told = await db.read(lambda c: look_ahead(c, now))
                 self._took, self._at = time.monotonic() - began, now
             return self._told
+
+    def untold(self) -> list[str]:
+        """Studies of which somebody was told lately that nobody can tell before their first simulation is done."""
+        return [study for study, it in self._told.studies.items() if it.eta is None and not it.stuck]
+
+    def forget(self) -> None:
+        """Something was learned: whoever asks next is told anew."""
+        self._at = None

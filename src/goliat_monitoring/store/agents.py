@@ -119,6 +119,21 @@ def open_session(
     )
 
 
+def end_session(
+    connection: Connection, moment: Moment, worker_id: str, said: wire.EndSession, ip: str
+) -> wire.Accepted:
+    """An agent ends itself in good order: nobody need wait for its next heartbeat."""
+    require_session(connection, worker_id, said.session_id)
+    workers.seen(connection, moment, worker_id, ip)
+    connection.execute(
+        update(sessions).where(sessions.c.id == said.session_id).values(last_seen=moment.now, ended_at=moment.now)
+    )
+    connection.execute(update(tables.workers).where(tables.workers.c.id == worker_id).values(left_at=moment.now))
+    record(connection, moment.now, "session_ended", worker_id=worker_id, sessionId=said.session_id)
+    touch(connection, "fleet", f"worker:{worker_id}")
+    return wire.Accepted()
+
+
 def beat(
     connection: Connection, moment: Moment, worker_id: str, fence: str | None, said: wire.Beat, ip: str
 ) -> wire.BeatReply:

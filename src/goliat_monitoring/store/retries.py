@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select, update
+from sqlalchemy import Connection, Row, func, or_, select, update
 
 from goliat_monitoring.fleet.causes import BLAMES_WORKER, Cause
 from goliat_monitoring.fleet.retry import After, Past, after_run, set_aside
@@ -132,6 +132,7 @@ def _fleet(
             workers.c.kind == "agent",
             workers.c.wish == "active",
             workers.c.last_seen >= moment.now - OFFLINE,
+            or_(workers.c.left_at.is_(None), workers.c.left_at < workers.c.last_seen),
             workers.c.id.not_in(failed),
             workers.c.id.not_in(lifted),
         )

@@ -70,6 +70,7 @@ workers = Table(
     Column("price_per_hour", Float),  # euro; NULL while nobody said
     Column("last_seen", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("left_at", BigInteger),  # its agent said that it ends itself; if it was heard since, it is back
     UniqueConstraint("machine_id", "hostname"),
 )
 

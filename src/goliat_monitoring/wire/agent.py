@@ -6,6 +6,7 @@ end its process tree, keep delivering what it already produced.
 
     POST enrol                          Enrol          -> Enrolled      (with an admin or enrolment token, or open)
     POST session                        OpenSession    -> SessionOpened (each start of the agent)
+    POST session/end                    EndSession     -> Accepted      (it ends itself, with nothing left to deliver)
     POST heartbeat                      Beat           -> BeatReply     (409 fenced: the run is another's)
     POST orders                         Listen         -> Orders        (held open up to `waitS` while nothing is asked)
     POST claim                          Claim          -> Claimed       (held open up to `waitS` while there is no work)
@@ -79,6 +80,12 @@ class SessionOpened(msgspec.Struct, rename="camel"):
     epoch: str
     heartbeat_s: float
     ask_s: float
+
+
+class EndSession(msgspec.Struct, rename="camel"):
+    """The last word of an agent that ends in good order and leaves no run behind."""
+
+    session_id: str
 
 
 class RunSummary(msgspec.Struct, rename="camel", omit_defaults=True):

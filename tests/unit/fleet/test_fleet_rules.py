@@ -82,6 +82,12 @@ def test_presence(kind: str, silent: int, expected: Presence) -> None:
     assert presence(kind, NOW - silent * SECOND, NOW) is expected
 
 
+def test_an_agent_that_said_goodbye_is_offline_until_it_is_heard_again() -> None:
+    assert presence("agent", NOW - SECOND, NOW, left_at=NOW - SECOND) is Presence.OFFLINE
+    assert presence("agent", NOW, NOW, left_at=NOW - SECOND) is Presence.ONLINE
+    assert presence("agent", NOW - 60 * SECOND, NOW, left_at=NOW - 90 * SECOND) is Presence.LATE
+
+
 @pytest.mark.parametrize(
     ("wish", "live", "last", "expected"),
     [

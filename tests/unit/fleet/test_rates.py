@@ -68,6 +68,16 @@ def test_cached_and_impossible_times_teach_nothing(seconds: float, predicted: fl
     assert learn([odd]).seen("s") == int(taught)
 
 
+def test_a_study_all_of_which_flies_by_is_that_fast() -> None:
+    flying = [timing(3 + 0.1 * n) for n in range(3)]
+    assert learn(flying[:2]).seen("s") == 0
+    rates = learn(flying)
+    assert rates.seen("s") == 3
+    assert rates.of_kind(LOW).value * rates.of_worker("w", "RTX 4090").value == pytest.approx(0.031, rel=0.3)
+    # One that took its time shows what the others were.
+    assert learn([*flying, timing(100)]).seen("s") == 1
+
+
 def test_one_odd_simulation_moves_little() -> None:
     usual = [timing(100 + n, worker=f"w{n}") for n in range(8)]
     odd = learn([*usual, timing(5000, worker="w9")]).of_kind(LOW).value

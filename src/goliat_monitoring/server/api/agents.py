@@ -76,6 +76,17 @@ async def session(
     )
 
 
+@post("/api/agent/v1/session/end", status_code=200, tags=["Agents"])
+async def end_session(
+    services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.EndSession]
+) -> wire.Accepted:
+    """An agent ends itself and leaves no run behind."""
+    worker_id, moment = agent_id(principal), services.moment()
+    return await services.db.write(
+        partial(agents.end_session, moment=moment, worker_id=worker_id, said=data, ip=client_ip)
+    )
+
+
 @post("/api/agent/v1/heartbeat", status_code=200, tags=["Agents"])
 async def heartbeat(
     services: Given, principal: Caller, client_ip: ClientIp, data: JSONBody[wire.Beat], fence: Fence = None

@@ -55,7 +55,8 @@ class GuiStateJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class WorkerJson(msgspec.Struct, rename="camel", kw_only=True):
-    """A worker. `ambiguous`: ids of the other live workers under the same machine id. `set_aside`: names of studies."""
+    """A worker. `ambiguous`: ids of the other live workers under the same machine id. `set_aside`: names of studies.
+    `has_left`: its agent ended itself in good order, so that it is offline without alarm."""
 
     id: str
     ip_address: str
@@ -74,6 +75,7 @@ class WorkerJson(msgspec.Struct, rename="camel", kw_only=True):
     address: str
     state: str
     presence: str
+    has_left: bool
     wish: str
     notes: list[str]
     vitals: dict[str, float]
@@ -125,6 +127,7 @@ def _worker_fields(worker: WorkerView) -> dict[str, Any]:
         "address": worker.ip,
         "state": worker.state,
         "presence": worker.presence,
+        "has_left": worker.has_left,
         "wish": worker.wish,
         "notes": worker.notes,
         "vitals": worker.vitals,

@@ -55,6 +55,8 @@ def presence_sign(worker: WorkerView, now: int) -> Sign:
     if worker.presence == "offline" and worker.run is not None and worker.run.live:
         silent = span((now - worker.last_seen) // timing.MINUTE * 60)
         return Sign(plain.icon, f"Offline {silent}, was running", "warn")
+    if worker.has_left:
+        return Sign(plain.icon, "Offline, ended", plain.tone)
     return plain
 
 

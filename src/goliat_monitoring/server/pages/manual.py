@@ -25,7 +25,7 @@ PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg", 
 # By group, in the order of reading; what is in none of them follows under "More".
 GROUPS: Sequence[tuple[str, Sequence[str]]] = (
     ("Begin", ("quickstart", "howto/add-a-worker", "howto/run-a-study", "howto/read-a-failure")),
-    ("Use", ("dashboard", "studies", "run-page", "splitting", "scheduling", "progress", "logs", "settings")),
+    ("Use", ("dashboard", "studies", "run-page", "pages", "splitting", "scheduling", "progress", "logs", "settings")),
     ("Inside", ("architecture", "benchmarks", "decisions/README")),
 )
 

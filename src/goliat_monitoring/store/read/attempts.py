@@ -35,15 +35,16 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
         return not RunState(self.state).terminal
 
 
-def first_claim(connection: Connection, study_id: str) -> int | None:
-    """When the study's first run was claimed."""
+def span_of(connection: Connection, study_id: str) -> tuple[int, int] | None:
+    """When the study's first run was claimed and when its last ended, or that first claim while none has; None before
+    any."""
     query = (
-        select(func.min(runs.c.claimed_at))
+        select(func.min(runs.c.claimed_at).label("first"), func.max(runs.c.ended_at).label("last"))
         .join(assignments, assignments.c.id == runs.c.assignment_id)
         .where(assignments.c.super_study_id == study_id)
     )
-    found = connection.execute(query).scalar()
-    return None if found is None else int(found)
+    row = connection.execute(query).one()
+    return None if row.first is None else (int(row.first), int(row.last or row.first))
 
 
 def worker_lanes(

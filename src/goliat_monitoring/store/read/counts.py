@@ -27,7 +27,7 @@ def count_all(connection: Connection, now: int) -> Counts:
         by_state[row.state] = int(row.runs)
         lines += int(row.lines or 0)
     by_presence = dict.fromkeys((it.value for it in Presence), 0)
-    heard = select(workers.c.kind, workers.c.last_seen).where(workers.c.wish != "removed")
+    heard = select(workers.c.kind, workers.c.last_seen, workers.c.left_at).where(workers.c.wish != "removed")
     for row in connection.execute(heard):
-        by_presence[presence(row.kind, row.last_seen, now)] += 1
+        by_presence[presence(row.kind, row.last_seen, now, row.left_at)] += 1
     return Counts(runs=by_state, workers=by_presence, lines=lines)

@@ -83,7 +83,7 @@ class _Look:
         return [
             WorkerFacts(
                 key, facts.gpu_name,
-                takes=row.wish == "active" and presence(row.kind, row.last_seen, self._now) != "offline",
+                takes=row.wish == "active" and presence(row.kind, row.last_seen, self._now, row.left_at) != "offline",
             )
             for key, (facts, row) in self._facts.items()
         ]  # fmt: skip

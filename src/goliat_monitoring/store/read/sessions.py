@@ -9,14 +9,19 @@ sessions = tables.sessions
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """One life of an agent. Times in UTC microseconds, the server's clock. `ended_at`: another began, or the worker was
-    removed; an agent that just goes away says nothing.
+    """One life of an agent. Times in UTC microseconds, the server's clock. `ended_at`: it said so, another began, or
+    the worker was removed; an agent that is just gone says nothing.
     """
 
     id: str
     started_at: int
     last_seen: int
     ended_at: int | None
+
+    @property
+    def said_so(self) -> bool:
+        """Whether its end was the last it said."""
+        return self.ended_at == self.last_seen
 
 
 def list_sessions(connection: Connection, worker_id: str, limit: int) -> list[SessionView]:

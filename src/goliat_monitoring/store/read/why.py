@@ -81,7 +81,7 @@ def _machines(connection: Connection, now: int, study_id: str) -> tuple[dict[str
                     name,
                     machine_of(row.facts),
                     row.wish,
-                    presence(row.kind, row.last_seen, now),
+                    presence(row.kind, row.last_seen, now, row.left_at),
                     busy.get(row.id, ""),
                     out.get(row.id, ""),
                 )

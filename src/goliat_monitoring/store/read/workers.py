@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, or_, select
 
-from goliat_monitoring.fleet.presence import presence, worker_state
+from goliat_monitoring.fleet.presence import has_left, presence, worker_state
 from goliat_monitoring.fleet.prices import price_of
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.trace import Trace
@@ -29,7 +29,8 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     `set_aside`: names of the studies of which it gets nothing more, because its runs of them failed.
     `clock_skew`: its clock minus the server's, microseconds. `price_per_hour`: what counts; `own_price`: what it has of
     its own, else that of its GPU model counts. `conditions`: each of `notes`, and clock_off, with the time since which
-    an agent's heartbeats tell it. `gpu_trace`: how busy its GPU was lately.
+    an agent's heartbeats tell it. `has_left`: its agent ended itself in good order. `gpu_trace`: how busy its
+    GPU was lately.
     """
 
     id: str
@@ -52,6 +53,7 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     state: str
     presence: str
+    has_left: bool
     run: RunSummary | None
     ambiguous: list[str]
     set_aside: list[str]
@@ -72,7 +74,7 @@ def _views(
     by_gpu = gpu_prices(connection)
     live_by_machine: dict[str, list[str]] = {}
     for row in rows:
-        if row.machine_id and row.wish != "removed" and presence(row.kind, row.last_seen, now) == "online":
+        if row.machine_id and row.wish != "removed" and presence(row.kind, row.last_seen, now, row.left_at) == "online":
             live_by_machine.setdefault(row.machine_id, []).append(row.id)
     return [
         _view(
@@ -160,7 +162,8 @@ def _view(
         last_seen=row.last_seen,
         created_at=row.created_at,
         state=worker_state(row.wish, last if live else None, None if live else last),
-        presence=presence(row.kind, row.last_seen, now),
+        presence=presence(row.kind, row.last_seen, now, row.left_at),
+        has_left=has_left(row.last_seen, row.left_at),
         run=run,
         ambiguous=[other for other in alike if other != row.id] if row.id in alike else [],
         set_aside=aside,

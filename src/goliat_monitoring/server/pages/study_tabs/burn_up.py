@@ -19,56 +19,70 @@ POINTS, ROWS = 400, 40
 # A gap of more than three samples breaks the line.
 LONGEST = 3 * EVERY + EVERY // 2
 HOUR = 3600 * SECOND
+# The least that an axis of time spans: three points.
+ROOM = 3 * EVERY
 
 
 class Plot(NamedTuple):
-    """One chart. `lines`, `bands`: points of polylines and polygons; `y_marks`: (percent from above, text or time)."""
+    """One chart. `lines`, `bands`: points of polylines and polygons; `dots`: where a point stands alone, percent from
+    the left and from above; `y_marks`: (percent from above, text or time). `reason`: why there is no line."""
 
     lines: list[str]
     bands: list[str]
+    dots: list[tuple[float, float]]
     x_marks: list[Mark]
     y_marks: list[tuple[float, object]]
     gaps: list[Gap]
+    reason: str = ""
+
+
+def axis_of(points: list[Point], now: int) -> Scale:
+    """From the first point to the last or to now; before there are two, room for the next ones."""
+    if not points:
+        return Scale(now, now + ROOM)
+    begin, last = points[0].at, points[-1].at
+    return Scale(begin, last if points[-1].progress >= 100 and last > begin else max(now, last, begin + ROOM))
 
 
 def progress_plot(points: list[Point], x: Scale) -> Plot:
     """Progress in percent."""
     y = Scale(0, 100)
     times = [it.at for it in points]
-    found = [
-        lines.line([(it.at, it.progress) for it in lines.thinned(points[a:b], POINTS)], x, y)
-        for a, b in lines.pieces(times, LONGEST)
-    ]
+    pieces = lines.pieces(times, LONGEST)
+    found = [lines.line([(it.at, it.progress) for it in lines.thinned(points[a:b], POINTS)], x, y) for a, b in pieces]
+    dots = [(x.at(points[a].at), 100 - y.at(points[a].progress)) for a, b in pieces if b - a == 1]
     marks: list[tuple[float, object]] = [(100 - y.at(it), f"{it} %") for it in (0, 25, 50, 75, 100)]
-    return Plot(found, [], time_marks(x), marks, lines.gaps(times, LONGEST, x))
+    reason = "" if len(points) > 1 else "One point so far; a line needs two." if points else "No history yet."
+    return Plot(found, [], dots, time_marks(x), marks, lines.gaps(times, LONGEST, x), reason)
 
 
-def finish_plot(points: list[Point], x: Scale) -> Plot | None:
-    """When it was to be done: the median, and the band from p10 to p90; None while nobody could tell."""
+def finish_plot(points: list[Point], x: Scale) -> Plot:
+    """When it was to be done: the median, and the band from p10 to p90."""
     told = [it for it in points if it.p10_at is not None and it.p50_at is not None and it.p90_at is not None]
     if not told:
-        return None
+        empty: list[tuple[float, object]] = [(it, "\N{EN DASH}") for it in (0, 25, 50, 75, 100)]
+        reason = "No finish was foretold yet." if points else "No history yet."
+        return Plot([], [], [], time_marks(x), empty, [], reason)
     low, high = min(it.p10_at or 0 for it in told), max(it.p90_at or 0 for it in told)
     room = max((high - low) // 20, HOUR // 4)
     y = Scale(low - room, high + room)
     times = [it.at for it in told]
-    medians, bands = [], []
+    medians, bands, dots = [], [], []
     for a, b in lines.pieces(times, LONGEST):
+        if b - a == 1:
+            dots.append((x.at(told[a].at), 100 - y.at(told[a].p50_at or 0)))
         piece = lines.thinned(told[a:b], POINTS)
         medians.append(lines.line([(it.at, it.p50_at or 0) for it in piece], x, y))
         bands.append(lines.band([(it.at, it.p10_at or 0, it.p90_at or 0) for it in piece], x, y))
     marks: list[tuple[float, object]] = [(100 - mark.x, mark.value) for mark in time_marks(y, 5)]
-    return Plot(medians, bands, time_marks(x), marks, lines.gaps(times, LONGEST, x))
+    return Plot(medians, bands, dots, time_marks(x), marks, lines.gaps(times, LONGEST, x))
 
 
 def load(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     study = count_assignments(connection, study_id)
     points = points_of(connection, study_id)
-    if len(points) < 2:
-        return {"title": "", "study": study, "points": points, "progress": None, "finish": None, "rows": points}
-    over = points[-1].progress >= 100
-    x = Scale(points[0].at, points[-1].at if over else max(now, points[-1].at))
+    x = axis_of(points, now)
     return {
         "title": "",
         "study": study,

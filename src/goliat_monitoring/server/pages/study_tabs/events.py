@@ -39,6 +39,11 @@ class Row:
     worker: tuple[str, str] | None
     text: str
 
+    @property
+    def named(self) -> bool:
+        """Whether who did it is another than the worker it is about."""
+        return self.who != "" and (self.worker is None or self.who != self.worker[1])
+
 
 def sign_of(kind: str) -> Sign:
     """How a kind of event looks: that of the state it tells, where it tells one."""

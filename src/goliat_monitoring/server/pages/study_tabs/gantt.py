@@ -24,6 +24,7 @@ ZOOMS = {"": 0, "7d": 168 * HOUR, "24h": 24 * HOUR, "6h": 6 * HOUR, "1h": HOUR}
 # Of what is looked at, so much lies behind now: what comes is lightly drawn.
 BEHIND = 0.8
 FURTHEST = 10**16
+_OPEN = {"PENDING", "ASSIGNED", "RUNNING"}
 _LOOKS = {
     "claimed": "run waits", "running": "run", "unreachable": "warn", "succeeded": "ok", "cancelled": "off",
 }  # fmt: skip
@@ -75,7 +76,7 @@ def wish_of(query: Query) -> Wish:
 
 
 def window_of(wish: Wish, first: int, last: int, now: int) -> Window:
-    """`first`: the first claim; `last`: when everything should be over, or now."""
+    """`first`: the first claim; `last`: when everything should be over, or now; `now`: the end of what is over."""
     width = ZOOMS[wish.zoom]
     if not width:
         return Window(first, max(last, first + 60 * SECOND), None, None)
@@ -89,13 +90,16 @@ def window_of(wish: Wish, first: int, last: int, now: int) -> Window:
 def load(study_id: str, wish: Wish, future: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     study = count_assignments(connection, study_id)
-    first = read.first_claim(connection, study_id)
+    span = read.span_of(connection, study_id)
     common = {"title": "", "study": study, "wish": wish, "zooms": list(ZOOMS)}
-    if first is None:
+    if span is None:
         return {**common, "chart": None}
+    first, ended = span
     told = future.studies.get(study_id)
-    last = now + round(told.eta.p90 * SECOND) if told is not None and told.eta is not None else now
-    window = window_of(wish, first, last, now)
+    # Of a study that is over nothing is to be seen after its end, however long ago that was.
+    newest = now if study.counts.keys() & _OPEN else ended
+    last = now + round(told.eta.p90 * SECOND) if told is not None and told.eta is not None else newest
+    window = window_of(wish, first, last, newest)
     names: dict[str, str]
     offset = (wish.page - 1) * LANES
     if wish.by == "worker":
