@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec.structs import replace
 
@@ -90,6 +90,10 @@ class Services:
     async def outlook(self) -> Outlook:
         """When everything will be done."""
         return await self._outlooks.now(self.db, self.clock())
+
+    def learned_of(self, study_ids: Collection[str]) -> None:
+        """Simulations of these studies taught how long they take."""
+        self._outlooks.learned_of(study_ids)
 
     async def usage(self, study_id: str, future: Outlook) -> StudyUsage:
         """GPU hours and money of a study; of one that is not there, nothing."""
