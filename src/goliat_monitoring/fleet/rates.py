@@ -32,7 +32,7 @@ INTERACTION = 0.06
 NOISE_BELIEF = 10
 # A difference of more spreads than this counts as if it were so much: one odd simulation moves little.
 OUTLIER = 1.5
-# Less than this share of what was predicted is no computation: its files were there.
+# Less than this share of what was predicted is no computation, its files were there; unless all of a study are so.
 CACHED_SHARE = 0.08
 SWEEPS = 25
 
@@ -131,24 +131,26 @@ def log_frequency(frequency: str) -> float:
     return math.log(highest) if math.isfinite(highest) and highest > 0 else 0.0
 
 
-def usable(timing: Timing) -> bool:
-    """Whether a simulation was computed, and its times are times. Cached ones fly by."""
-    return (
-        math.isfinite(timing.seconds)
-        and math.isfinite(timing.predicted)
-        and timing.predicted > 0
-        and timing.seconds > CACHED_SHARE * timing.predicted
-    )
+def computed(timings: Iterable[Timing]) -> list[Timing]:
+    """Those that were computed, and whose times are times; cached ones fly by. Where nothing of a study took as long
+    as computing should, it is the prediction that is wrong."""
+    times = [
+        it
+        for it in timings
+        if math.isfinite(it.seconds) and it.seconds > 0 and math.isfinite(it.predicted) and it.predicted > 0
+    ]
+    long = [it for it in times if it.seconds > CACHED_SHARE * it.predicted]
+    studies = {it.kind.study for it in long}
+    return long + [it for it in times if it.kind.study not in studies]
 
 
 def learn(timings: Iterable[Timing], speeds: Iterable[Speed] = ()) -> Rates:
     """What finished simulations, and solvers at work, teach. The order of neither matters."""
     groups: dict[tuple[str, str, Kind], list[float]] = {}
     counts: dict[str, int] = {}
-    for it in timings:
-        if usable(it):
-            groups.setdefault((it.worker, it.gpu, it.kind), []).append(math.log(it.seconds / it.predicted))
-            counts[it.kind.study] = counts.get(it.kind.study, 0) + 1
+    for it in computed(timings):
+        groups.setdefault((it.worker, it.gpu, it.kind), []).append(math.log(it.seconds / it.predicted))
+        counts[it.kind.study] = counts.get(it.kind.study, 0) + 1
     noise = _noise(groups.values())
     fit = _Fit()
     for (worker, gpu, kind), logs in sorted(groups.items()):
