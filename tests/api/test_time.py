@@ -253,6 +253,25 @@ def test_what_was_split_again_counts_with_those_that_took_it_over(with_app: With
     with_app(test)
 
 
+def test_what_failed_is_in_no_eta_and_that_is_said(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+        other = await app.agent("gpu-2")
+        job = (await other.claim()).job
+        assert job is not None
+        await app.post(f"/api/runs/{job.run_id}/cancel", {})
+        end = wire.End("killed", 1, app.clock.now, "s1", 0)
+        await other.call("POST", f"runs/{job.run_id}/end", end)
+        await goliat.simulate(0)
+        await look(app)
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert shown["assignments"][1]["state"] == "FAILED"
+        assert shown["eta"]["p50"] < 4 * SIMULATION_S
+        assert shown["etaNote"] == "without 1 failed assignment"
+
+    with_app(test)
+
+
 def test_a_worker_set_aside_is_not_counted_on(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         study_id, agent, goliat = await started(app)
