@@ -161,13 +161,15 @@ def _finish(study: dict[str, Any]) -> str:
     at, note = study.get("finishAt"), study.get("etaNote") or ""
     if not at:
         return str(note)
-    told = f"{show.when(at['p50'])}, likely {show.when(at['p10'])} to {show.when(at['p90'])}"
+    p10, p50, p90 = (show.when(at[key]) for key in ("p10", "p50", "p90"))
+    same_day = p10[:10] == p50[:10] == p90[:10]
+    told = f"{p50}, likely {p10[11:] if same_day else p10} to {p90[11:] if same_day else p90}"
     return f"{told}, {note}" if note else told
 
 
 def _amount(of: dict[str, Any] | None, unit: str) -> str | None:
     """What was spent and is to be, in hours or in money."""
-    if not of:
+    if not of or not any(of[key] for key in ("spent", "forecast", "idle")):
         return None
     unit = unit or of.get("currency", "")
     told = f"{of['spent']:.2f} of {of['forecast']:.2f} {unit}, {of['idle']:.2f} {unit} idle"

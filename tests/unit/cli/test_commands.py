@@ -167,7 +167,11 @@ def test_a_study_tells_when_it_is_done_and_what_it_costs(server: Server) -> None
     study = {
         "id": STUDY_ID,
         "name": "trial",
-        "finishAt": {f"p{n}": f"2026-11-24T1{n // 10}:00:00.000Z" for n in (10, 50, 90)},
+        "finishAt": {
+            "p10": "2026-11-24T12:10:00.000Z",
+            "p50": "2026-11-24T12:20:00.000Z",
+            "p90": "2026-11-27T12:00:00.000Z",
+        },
         "etaNote": "without 2 failed assignments",
         "gpuHours": {"spent": 1.5, "forecast": 4.0, "idle": 0.25},
         "cost": {"spent": 0.7, "forecast": 1.8, "idle": 0.1, "currency": "USD", "unpricedHours": 0.5},
