@@ -1,10 +1,10 @@
 """What finished simulations taught about time: noted once for each, read as the rules of `fleet.rates` want it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, update
 
 from goliat_monitoring.fleet.progress import Phases
 from goliat_monitoring.fleet.rates import Kind, Timing
@@ -15,6 +15,7 @@ from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.clock import SECOND
 
 timings, simulations, runs, cases = tables.timings, tables.simulations, tables.runs, tables.cases
+BEGAN = func.coalesce(simulations.c.started_line_at, simulations.c.started_sender_at)
 
 # One transaction notes at most so many: nobody should wait long for the writer.
 AT_ONCE = 100
@@ -39,8 +40,7 @@ def due(connection: Connection, now: int) -> list[Lesson]:
         return []
     rows = connection.execute(
         select(
-            simulations.c.id, simulations.c.run_id, simulations.c.ended_sender_at,
-            func.coalesce(simulations.c.started_line_at, simulations.c.started_sender_at).label("began_at"),
+            simulations.c.id, simulations.c.ended_sender_at, BEGAN.label("began_at"),
             runs.c.worker_id, tables.assignments.c.super_study_id, tables.workers.c.facts,
             cases.c.phantom, cases.c.frequency, cases.c.weight,
         )
@@ -53,9 +53,14 @@ def due(connection: Connection, now: int) -> list[Lesson]:
         .where(simulations.c.id.in_(ids))
         .order_by(simulations.c.id)
     )  # fmt: skip
-    predictions = Predictions(connection)
+    predictions, cached, stages = Predictions(connection), _cached(connection, ids), _stages(connection, ids)
     return [
-        Lesson(row.id, None if row.super_study_id is None else _values(connection, now, row, predictions))
+        Lesson(
+            row.id,
+            None
+            if row.super_study_id is None
+            else _values(now, row, predictions, row.id in cached, stages.get(row.id, {})),
+        )
         for row in rows
     ]
 
@@ -113,14 +118,18 @@ def phases(connection: Connection) -> dict[str, list[Phases]]:
 
 
 def _values(
-    connection: Connection, now: int, row: Row[Any, *tuple[Any, ...]], predictions: Predictions
+    now: int,
+    row: Row[Any, *tuple[Any, ...]],
+    predictions: Predictions,
+    cached: bool,
+    stages: Mapping[str, int],
 ) -> dict[str, Any]:
     gpu = msgspec.json.decode(row.facts, type=Facts).gpu_name
     kind = Kind(row.super_study_id, row.phantom or "", row.frequency or "")
     ended = row.ended_sender_at
     known = row.began_at is not None and ended is not None and ended > row.began_at
     weight = row.weight if row.weight is not None else UNKNOWN_S
-    setup, ran, extracted = _phases(connection, row.run_id, row.began_at, ended) if known else (None, None, None)
+    setup, ran, extracted = _phases(stages, row.began_at, ended) if known else (None, None, None)
     return {
         "simulation_id": row.id,
         "super_study_id": kind.study,
@@ -130,7 +139,7 @@ def _values(
         "frequency": kind.frequency,
         "predicted_s": weight * predictions.on_gpu(kind, gpu),
         "seconds": (ended - row.began_at) / SECOND if known else 0.0,
-        "cached": known and _was_cached(connection, row.run_id, row.began_at, ended),
+        "cached": known and cached,
         "setup_s": setup,
         "run_s": ran,
         "extract_s": extracted,
@@ -138,29 +147,37 @@ def _values(
     }
 
 
-def _was_cached(connection: Connection, run_id: str, began: int, ended: int) -> bool:
-    """Whether its files were there already: it says so while it is under way."""
+def _cached(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """The simulations whose files were there already: they say so while they are under way."""
     table = tables.evidence
-    found = select(table.c.id).where(
-        table.c.run_id == run_id, table.c.kind == "cached", table.c.sender_at >= began, table.c.sender_at <= ended
+    said = (table.c.run_id == simulations.c.run_id) & (table.c.kind == "cached") & _while_under_way(table)
+    return set(
+        connection.execute(select(simulations.c.id).join(table, said).where(simulations.c.id.in_(ids))).scalars()
     )
-    return connection.execute(found.limit(1)).scalar() is not None
 
 
-def _phases(connection: Connection, run_id: str, began: int, ended: int) -> Sequence[float | None]:
-    """Seconds of setup, run and extraction, from the first sample that shows each."""
+def _stages(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """By simulation, when a sample first showed each stage."""
     table = tables.samples
+    shown = (table.c.run_id == simulations.c.run_id) & (table.c.kind == "progress") & (table.c.step == 0)
     rows = connection.execute(
-        select(table.c.sender_at, table.c.body)
-        .where(
-            table.c.run_id == run_id, table.c.kind == "progress", table.c.step == 0,
-            table.c.sender_at >= began, table.c.sender_at <= ended,
-        )
-        .order_by(table.c.sender_at)
-    )  # fmt: skip
-    first: dict[str, int] = {}
+        select(simulations.c.id, table.c.sender_at, table.c.body)
+        .join(table, shown & _while_under_way(table))
+        .where(simulations.c.id.in_(ids))
+        .order_by(simulations.c.id, table.c.sender_at)
+    )
+    found: dict[int, dict[str, int]] = {}
     for row in rows:
-        first.setdefault(str(msgspec.json.decode(row.body).get("stage")), row.sender_at)
+        found.setdefault(row.id, {}).setdefault(str(msgspec.json.decode(row.body).get("stage")), row.sender_at)
+    return found
+
+
+def _while_under_way(table: Table) -> ColumnElement[bool]:
+    return table.c.sender_at.between(BEGAN, simulations.c.ended_sender_at)
+
+
+def _phases(first: Mapping[str, int], began: int, ended: int) -> Sequence[float | None]:
+    """Seconds of setup, run and extraction, from the first sample that shows each."""
     run = first.get("Run")
     # The one is named when the run has just ended, the other follows at once: a sample may hold either.
     extract = min((first[stage] for stage in ("Running Simulation", "Extract") if stage in first), default=None)
