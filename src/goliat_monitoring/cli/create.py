@@ -1,8 +1,10 @@
 """`goliat-monitoring study create`: from a config to a super study, or to a look at what it would be."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -11,7 +13,7 @@ from goliat_monitoring.cli.configs import ready_made, resolved
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.study import requirements
 from goliat_monitoring.study.cases import count_cases
-from goliat_monitoring.study.extends import ConfigProblem
+from goliat_monitoring.study.extends import ConfigProblem, places
 from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import FleetProblem, parse_machines, preview
 from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
@@ -68,10 +70,12 @@ def create(
         raise Refused(400, "--fleet, --price and --present-fleet predict", "add --preview, or leave them out")
     if not name and not only_preview:
         raise Refused(400, "the super study needs a name", "give it with --name")
-    base = resolved(config, configs_dir)
+    # A preview asks no server; for one that does, and for the study itself, parents may lie in its library.
+    library = partial(_from_library, server, token) if not only_preview or present_fleet else None
+    base = resolved(config, configs_dir, library)
     body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
     if assignments is not None:
-        parts = ready_made(assignments, configs_dir)
+        parts = ready_made(assignments, configs_dir, library)
     else:
         made = _planned(config, base, split_by, num_splits, frequency_groups)
         if only_preview:
@@ -105,6 +109,22 @@ def create(
     text = f"Created {show.safe(study.get('name'))}: {len(parts)} assignments{simulations}{demanded}."
     show.console.print(text, markup=False, soft_wrap=True)
     show.console.print(f"Id {study.get('id')}", markup=False)
+
+
+def _from_library(server: str, token: str, name: str) -> dict[str, Any] | None:
+    """A parent of the server's config library, which is told."""
+    with client(server, token) as api:
+        for place in places(name):
+            try:
+                found: dict[str, Any] = api.get(f"/api/configs/{quote(place)}")
+            except Refused as refused:
+                if refused.status not in (400, 404):
+                    raise
+            else:
+                _warn([f"{name} is not here; version {found['version']} of the server's library was taken."])
+                config: dict[str, Any] = found["config"]
+                return config
+    return None
 
 
 def _warn(texts: Sequence[Any]) -> None:

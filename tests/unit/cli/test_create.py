@@ -143,10 +143,31 @@ def test_a_missing_parent_is_named_with_the_folder_that_was_searched(server: Ser
     assert result.exit_code == 1
     assert "'base.json' (extended by the config) is missing" in result.stderr
     assert f"looked up in {folder}" in result.stderr
+    assert "config library has none of that name either" in result.stderr
+    server.asked.clear()
     defaults = config.parent / "goliat" / "config" / "defaults"
     defaults.mkdir(parents=True)
     (defaults / "base.json").write_text(json.dumps(TWO))
     assert preview(server, config, "--json")["totalSimulations"] == 4
+
+
+def test_a_parent_that_is_not_here_is_taken_from_the_servers_library(server: Server, config: Path) -> None:
+    folder = config.parent / "configs"
+    (folder / "base.json").unlink()
+    server.say("GET", "/api/configs/configs/base.json", {"name": "configs/base.json", "version": 3, "config": TWO})
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    command = ("study", "create", str(config), "--configs-dir", str(folder))
+    result = call(server, *command, "--name", "trial")
+    assert result.exit_code == 0, result.stderr
+    assert "version 3 of the server's library was taken" in result.stderr
+    assert server.asked[-1][2]["baseConfig"] == TWO | {"run_tag": "t"}
+    asked = len(server.asked)
+    assert "is missing" in call(server, *command, "--preview").stderr
+    assert len(server.asked) == asked
+
+    # Another answer than "there is none" is no answer.
+    server.say("GET", "/api/configs/base.json", {"error": "a token is needed", "details": ""}, 401)
+    assert "a token is needed" in call(server, *command, "--name", "trial").stderr
 
 
 def test_a_name_that_is_taken_offers_the_next(server: Server, config: Path) -> None:
