@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from goliat_monitoring.store.engine import sqlite_url
 from goliat_monitoring.store.migrate import migrate
 from tests.support.app import App, in_app
 from tests.support.postgres import new_database
 from tests.support.server import ServerProcess
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 AppTest = Callable[[App], Awaitable[None]]
 

@@ -167,6 +167,59 @@ def test_ready_made_assignments_can_have_requirements(with_app: WithApp) -> None
     with_app(test)
 
 
+PARENT = {
+    "study_type": "near_field",
+    "phantoms": ["a"],
+    "antenna_config": {"700": {}, "835": {}},
+    "placement_scenarios": {"belly": {"positions": {"center": 0}, "orientations": {"up": 0}}},
+    "phantom_definitions": {"a": {"placements": {"do_belly": True}}},
+}
+
+
+def narrowed(**more: Any) -> dict[str, Any]:
+    """Two antennas cut into an assignment each, as `goliat super_study` does it: with the key `extends` left in."""
+    parts = [{"extends": "nf", "antenna_config": {mhz: {}}} for mhz in ("700", "835")]
+    return {
+        "name": "x",
+        "baseConfig": {"extends": "nf"},
+        "assignments": [{"splitConfig": part} for part in parts],
+        **more,
+    }
+
+
+def test_ready_made_assignments_are_what_machines_would_run(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        made = await app.post("/api/super-studies", narrowed(parents={"nf": PARENT}))
+        assert made["baseConfig"] == PARENT
+        assert [it["splitConfig"] for it in made["assignments"]] == [PARENT, PARENT], "objects merge"
+        assert [it["expectedTotal"] for it in made["assignments"]] == [2, 2]
+        (warning,) = made["warnings"]
+        assert "do not cover the base config exactly: 2 cases come again" in warning
+        assert [it["file"] for it in made["sources"]] == ["nf.json"]
+        apart = [{"splitConfig": PARENT | {"antenna_config": {mhz: {}}}} for mhz in ("700", "835")]
+        exact = await app.post("/api/super-studies", narrowed(parents={"nf": PARENT}, assignments=apart, name="y"))
+        assert exact["warnings"] == []
+        less = await app.post("/api/super-studies", {"name": "z", "baseConfig": PARENT, "assignments": apart[:1]})
+        assert "1 cases are missing" in less["warnings"][0]
+
+    with_app(test)
+
+
+def test_ready_made_assignments_whose_parents_nobody_knows_are_taken_and_that_is_said(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        made = await app.post("/api/super-studies", narrowed())
+        assert made["assignments"][0]["splitConfig"] == {"extends": "nf", "antenna_config": {"700": {}}}
+        assert made["assignments"][0]["expectedTotal"] is None
+        (warning,) = made["warnings"]
+        assert warning.startswith("nf.json is not known here")
+        clash = narrowed(name="y", parents={"nf": PARENT | {"antenna_config": [700]}})
+        refused = await app.http.post("/api/super-studies", json=clash)
+        assert (refused.status_code, refused.json()["key"]) == (400, "antenna_config")
+        assert "nf.json" in refused.json()["details"]
+
+    with_app(test)
+
+
 def test_a_deep_config_is_refused(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         deep: dict[str, Any] = {}

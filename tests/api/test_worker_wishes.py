@@ -37,6 +37,24 @@ def test_many_are_asked_at_once_and_again_is_no_change(with_app: WithApp) -> Non
     with_app(test)
 
 
+def test_a_worker_goes_by_the_name_that_people_gave_it(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        first, second = await app.agent("lab-1"), await app.agent("lab-2")
+        changed = await app.http.patch("/api/workers/lab-1", json={"label": "gpu"})
+        assert (changed.status_code, changed.json()["id"]) == (200, first.worker_id)
+        # What has a name is not called by its host any more.
+        assert (await app.http.patch("/api/workers/lab-1", json={"wish": "paused"})).status_code == 404
+        assert (await app.http.patch("/api/workers/gpu", json={"wish": "paused"})).json()["wish"] == "paused"
+        await app.http.patch("/api/workers/lab-2", json={"label": "gpu"})
+        refused = await app.http.patch("/api/workers/gpu", json={"wish": "active"})
+        assert refused.status_code == 409
+        assert set(refused.json()["ambiguous"]) == {first.worker_id, second.worker_id}
+        unknown = await app.http.patch("/api/workers/cpu", json={"wish": "active"})
+        assert "'cpu' is no id, machine id, address or name" in unknown.json()["details"]
+
+    with_app(test)
+
+
 def test_one_that_cannot_be_spares_all(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         await app.study()

@@ -109,7 +109,9 @@ class Storm:
         return server
 
     def _blow(self, server: ServerProcess, proxy: CuttingProxy, crews: list[Crew], dice: random.Random) -> None:
-        plan, began = self.plan, time.monotonic()
+        plan = self.plan
+        self._gather(crews, proxy.port)
+        began = time.monotonic()
         every = {
             "agents": plan.agents_every, "server": plan.server_every, "cut": plan.cut_every, "down": plan.down_every
         }  # fmt: skip
@@ -151,6 +153,14 @@ class Storm:
             ):
                 return
             time.sleep(0.05)
+
+    def _gather(self, crews: list[Crew], port: int) -> None:
+        """Start all agents and wait until they are at work: on a busy machine half a storm would find nobody."""
+        for crew in crews:
+            self._start(crew, port)
+        until = time.monotonic() + self.plan.patience
+        while not self.reported() and time.monotonic() < until:
+            time.sleep(0.1)
 
     def _start(self, crew: Crew, port: int) -> None:
         # Their own wishes for a server of this machine, or a proxy, are not theirs to follow.

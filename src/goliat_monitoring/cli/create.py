@@ -1,8 +1,10 @@
 """`goliat-monitoring study create`: from a config to a super study, or to a look at what it would be."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -11,7 +13,7 @@ from goliat_monitoring.cli.configs import ready_made, resolved
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.study import requirements
 from goliat_monitoring.study.cases import count_cases
-from goliat_monitoring.study.extends import ConfigProblem
+from goliat_monitoring.study.extends import ConfigProblem, places
 from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import FleetProblem, parse_machines, preview
 from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
@@ -47,6 +49,9 @@ def create(
         list[str] | None, typer.Option(help="With --preview: machines, such as '8x RTX 4090 @0.45'. Repeatable.")
     ] = None,
     price: Annotated[float | None, typer.Option(help="With --preview: euro an hour of any GPU.", min=0)] = None,
+    present_fleet: Annotated[
+        bool, typer.Option("--present-fleet", help="With --preview: ask the server when its workers would be done.")
+    ] = False,
     server: ServerOption = DEFAULT_SERVER,
     token: TokenOption = "",
     as_json: JsonOption = False,
@@ -61,22 +66,33 @@ def create(
         raise Refused(
             400, "ready-made assignments are not split", "leave out --assignments, or --split-by and --preview"
         )
+    if not only_preview and (machines or price is not None or present_fleet):
+        raise Refused(400, "--fleet, --price and --present-fleet predict", "add --preview, or leave them out")
     if not name and not only_preview:
         raise Refused(400, "the super study needs a name", "give it with --name")
-    base = resolved(config, configs_dir)
+    # A preview asks no server; for one that does, and for the study itself, parents may lie in its library.
+    library = partial(_from_library, server, token) if not only_preview or present_fleet else None
+    base = resolved(config, configs_dir, library)
     body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
     if assignments is not None:
-        parts = ready_made(assignments, configs_dir)
+        parts = ready_made(assignments, configs_dir, library)
     else:
         made = _planned(config, base, split_by, num_splits, frequency_groups)
         if only_preview:
-            _show_preview(made, preview(made, machines, price), as_json=as_json)
+            shown = preview(made, machines, price)
+            if present_fleet:
+                wish = body | _split(split_by, num_splits, frequency_groups)
+                wish |= {"priority": priority, "requirements": requires or []}
+                wish |= {"presentFleet": True, "pricePerHour": price}
+                with client(server, token) as api:
+                    shown["presentFleet"] = api.post("/api/super-studies/preview", wish)["presentFleet"]
+            _show_preview(shown, as_json=as_json)
             return
         if not split_by:
             _warn(made.warnings)
         parts = [it.config for it in made.assignments]
     if split_by:
-        body["split"] = {"by": split_by, "numSplits": num_splits, "frequencyGroups": frequency_groups or None}
+        body |= _split(split_by, num_splits, frequency_groups)
     else:
         body["assignments"] = [{"splitConfig": part, "status": "PENDING"} for part in parts]
     body |= {"priority": priority, "requirements": requires or []}
@@ -95,6 +111,22 @@ def create(
     show.console.print(f"Id {study.get('id')}", markup=False)
 
 
+def _from_library(server: str, token: str, name: str) -> dict[str, Any] | None:
+    """A parent of the server's config library, which is told."""
+    with client(server, token) as api:
+        for place in places(name):
+            try:
+                found: dict[str, Any] = api.get(f"/api/configs/{quote(place)}")
+            except Refused as refused:
+                if refused.status not in (400, 404):
+                    raise
+            else:
+                _warn([f"{name} is not here; version {found['version']} of the server's library was taken."])
+                config: dict[str, Any] = found["config"]
+                return config
+    return None
+
+
 def _warn(texts: Sequence[Any]) -> None:
     for text in texts:
         show.problems.print(f"Note: {show.safe(text)}", markup=False, soft_wrap=True)
@@ -109,7 +141,11 @@ def _planned(path: Path, base: dict[str, Any], by: str, number: int | None, grou
         raise Refused(400, f"{path} cannot be split this way", str(problem)) from problem
 
 
-def _show_preview(made: Plan, shown: dict[str, Any], *, as_json: bool) -> None:
+def _split(by: str, number: int | None, groups: str) -> dict[str, Any]:
+    return {"split": {"by": by, "numSplits": number, "frequencyGroups": groups or None}} if by else {}
+
+
+def _show_preview(shown: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show.as_json(shown)
         return
@@ -121,7 +157,7 @@ def _show_preview(made: Plan, shown: dict[str, Any], *, as_json: bool) -> None:
         ),
         "No assignments.",
     )  # fmt: skip
-    count = len(made.assignments)
+    count = len(shown["assignments"])
     show.console.print(
         f"\n{count} assignment{'s' if count > 1 else ''}, {shown['order']}. {shown['totalSimulations']} simulations, "
         f"each in exactly one assignment. {shown['totalWeight'] / 3600:.2f} hours on one typical GPU, predicted.\n",
@@ -140,8 +176,23 @@ def _show_preview(made: Plan, shown: dict[str, Any], *, as_json: bool) -> None:
         f"{done['finishOverIdeal']:.2f} times the ideal.",
         markup=False, soft_wrap=True,
     )  # fmt: skip
+    if "presentFleet" in shown:
+        show.console.print(_present(shown["presentFleet"]), markup=False, soft_wrap=True)
     for warning in shown["warnings"]:
         show.console.print(f"Note: {show.safe(warning)}", markup=False, soft_wrap=True)
+
+
+def _present(fleet: dict[str, Any]) -> str:
+    """When the workers that are there would be done."""
+    count, finish, cost = fleet["workers"], fleet["finishS"], fleet["cost"]
+    if not count or not finish:
+        return "No worker that is there now may take it."
+    p10, p50, p90 = (finish[key] / 3600 for key in ("p10", "p50", "p90"))
+    paid = f", for {_money(cost['p50'])} euro" if cost else ""
+    return (
+        f"The {count} worker{'s' if count > 1 else ''} of now: done after {p50:.2f} hours, likely {p10:.2f} to "
+        f"{p90:.2f}, behind what is not less urgent{paid}."
+    )
 
 
 def _money(euro: float | None) -> str:

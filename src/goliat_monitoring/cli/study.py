@@ -31,13 +31,14 @@ def list_studies(server: ServerOption = DEFAULT_SERVER, token: TokenOption = "",
         show.as_json(studies)
         return
     show.table(
-        ("Name", "State", "Done", "Progress", "Created", "Id"),
+        ("Name", "State", "Done", "Progress", "Done at", "Created", "Id"),
         (
             (
                 it.get("name"),
                 show.state(it.get("status")),
                 f"{it.get('completedAssignments')}/{it.get('totalAssignments')}",
                 show.percent(it.get("masterProgress")),
+                show.when((it.get("finishAt") or {}).get("p50")),
                 show.when(it.get("createdAt")),
                 it.get("id"),
             )
@@ -63,17 +64,23 @@ def show_study(
             ("Id", found.get("id")),
             ("State", show.state(found.get("status"))),
             ("Description", found.get("description")),
+            ("Priority", found.get("priority") or None),
             ("Progress", show.percent(found.get("masterProgress"))),
+            ("Done at", _finish(found)),
+            ("GPU hours", _amount(found.get("gpuHours"), "h")),
+            ("Cost", _amount(found.get("cost"), "")),
+            ("Stopped", found.get("retriesStopped")),
             ("Created", show.when(found.get("createdAt"))),
         )
     )
     show.table(
-        ("#", "State", "Progress", "Stage", "Worker", "Id"),
+        ("#", "State", "Progress", "Done at", "Stage", "Worker", "Id"),
         (
             (
                 it.get("index"),
                 "split again" if it.get("replaced") else show.state(it.get("status")),
                 show.percent(it.get("progress")),
+                show.when(it.get("eta")),
                 it.get("currentStage"),
                 worker_name(it.get("worker")),
                 it.get("id"),
@@ -147,6 +154,27 @@ def find(api: Client, study: str) -> dict[str, Any]:
         identity = str(named[0]["id"])
     found: dict[str, Any] = api.get(f"/api/super-studies/{quote(identity, safe='')}")
     return found
+
+
+def _finish(study: dict[str, Any]) -> str:
+    """When it is done, as a range; or why nobody can tell."""
+    at, note = study.get("finishAt"), study.get("etaNote") or ""
+    if not at:
+        return str(note)
+    p10, p50, p90 = (show.when(at[key]) for key in ("p10", "p50", "p90"))
+    same_day = p10[:10] == p50[:10] == p90[:10]
+    told = f"{p50}, likely {p10[11:] if same_day else p10} to {p90[11:] if same_day else p90}"
+    return f"{told}, {note}" if note else told
+
+
+def _amount(of: dict[str, Any] | None, unit: str) -> str | None:
+    """What was spent and is to be, in hours or in money."""
+    if not of or not any(of[key] for key in ("spent", "forecast", "idle")):
+        return None
+    unit = unit or of.get("currency", "")
+    told = f"{of['spent']:.2f} of {of['forecast']:.2f} {unit}, {of['idle']:.2f} {unit} idle"
+    unpriced = of.get("unpricedHours")
+    return f"{told}; {unpriced:.2f} h have no price" if unpriced else told
 
 
 def worker_name(worker: dict[str, Any] | None) -> str:

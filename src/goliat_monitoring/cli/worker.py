@@ -11,7 +11,7 @@ from goliat_monitoring.cli.study import find, worker_name
 
 app = typer.Typer(no_args_is_help=True, help="Workers: list, rename, price, pause, drain.")
 
-WorkerArgument = Annotated[str, typer.Argument(help="Id, machine id or address of a worker.")]
+WorkerArgument = Annotated[str, typer.Argument(help="Name, id, machine id or address of a worker.")]
 
 
 @app.command("list")

@@ -134,7 +134,7 @@ def log_frequency(frequency: str) -> float:
     return math.log(highest) if math.isfinite(highest) and highest > 0 else 0.0
 
 
-def usable(timing: Timing) -> bool:
+def _usable(timing: Timing) -> bool:
     """Whether a simulation was computed, and its times are times. Cached ones fly by."""
     return _timed(timing) and timing.seconds > CACHED_SHARE * timing.predicted
 
@@ -142,9 +142,9 @@ def usable(timing: Timing) -> bool:
 def computed(timings: Iterable[Timing]) -> list[Timing]:
     """Those to learn from."""
     timed = [it for it in timings if _timed(it)]
-    slow = {it.kind.study for it in timed if usable(it)}
+    slow = {it.kind.study for it in timed if _usable(it)}
     fast = Counter(it.kind.study for it in timed if it.kind.study not in slow)
-    return [it for it in timed if usable(it) or fast[it.kind.study] >= AGREEING]
+    return [it for it in timed if _usable(it) or fast[it.kind.study] >= AGREEING]
 
 
 def _timed(timing: Timing) -> bool:

@@ -169,7 +169,8 @@ def may_have(waiting: Waiting, worker: Machine, now: int) -> bool:
 def why_not(waiting: Waiting, workers: Iterable[Machine], now: int, *, ahead: int = 0, live: Live | None = None) -> Why:
     """The whole answer. `ahead`: how many assignments that can be given out come before this one."""
     rules = claimable(waiting, now)
-    rules.append(Verdict("order", not ahead, f"{ahead} assignments come first." if ahead else "It is the next one."))
+    come = "1 assignment comes first." if ahead == 1 else f"{ahead} assignments come first."
+    rules.append(Verdict("order", not ahead, come if ahead else "It is the next one."))
     looked = [
         WorkerWhy(worker.worker_id, worker.name, all(it.ok for it in verdicts), verdicts)
         for worker in workers
@@ -194,8 +195,10 @@ def _answer(rules: Sequence[Verdict], workers: Sequence[WorkerWhy], live: Live |
         return f"It is {'claimed' if live.state is RunState.CLAIMED else 'running'} on {live.worker}."
     blocking = next((it for it in rules if not it.ok and it.rule != "order"), None)
     if blocking is not None and blocking.rule == "a_worker_fits" and workers:
-        first = next(it.text for it in workers[0].verdicts if not it.ok)
-        return f"No worker may have it, {workers[0].name} for example: {first}"
+        nearest = min(workers, key=lambda worker: sum(not it.ok for it in worker.verdicts))
+        # That it is away or busy would be no reason.
+        first = next(it.text for it in nearest.verdicts if not it.ok and it.rule not in _AT_HAND)
+        return f"No worker may have it, {nearest.name} for example: {first}"
     if blocking is not None:
         return blocking.text
     ready = [it for it in workers if it.ok]

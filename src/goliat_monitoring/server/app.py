@@ -13,7 +13,7 @@ from goliat_monitoring.server.context import DEPENDENCIES
 from goliat_monitoring.server.docs import docs_config
 from goliat_monitoring.server.edge import Edge
 from goliat_monitoring.server.errors import answer_problem
-from goliat_monitoring.server.jobs.recorder import EVERY_S, FIRST_S, learn_first, record
+from goliat_monitoring.server.jobs.recorder import LEARN_EVERY_S, RECORD_EVERY_S, learn, record
 from goliat_monitoring.server.jobs.repeating import Repeating
 from goliat_monitoring.server.jobs.retention import Retention
 from goliat_monitoring.server.jobs.sealer import PAUSE_S, Sealer
@@ -70,7 +70,7 @@ def jobs_of(services: Services) -> list[Sweeper | Repeating]:
         Sweeper(services),
         Repeating("sealing", PAUSE_S, Sealer(services).look),
         Repeating("retention", settings.retention_interval_s, Retention(services).work),
-        Repeating("recording", EVERY_S, partial(record, services)),
-        Repeating("first lessons", FIRST_S, partial(learn_first, services)),
+        Repeating("learning", LEARN_EVERY_S, partial(learn, services)),
+        Repeating("recording", RECORD_EVERY_S, partial(record, services)),
         Repeating("watch", settings.watch_interval_s, Watch(services).work),
     ]

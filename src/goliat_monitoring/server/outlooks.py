@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Collection
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.store.database import Database
@@ -21,21 +22,21 @@ class Outlooks:
         self._told = Outlook()
         self._at: int | None = None
         self._took = 0.0
+        self._outdated = False
         self._lock = asyncio.Lock()
 
     async def now(self, db: Database, now: int) -> Outlook:
         """The future as of `now`, UTC microseconds, or a moment ago."""
         async with self._lock:
-            if self._at is None or not 0 <= now - self._at < min(max(FRESH_S, COSTS * self._took), STALE_S) * SECOND:
-                began = time.monotonic()
+            fresh_for = min(max(FRESH_S, COSTS * self._took), STALE_S) * SECOND
+            if self._at is None or self._outdated or not 0 <= now - self._at < fresh_for:
+                began, self._outdated = time.monotonic(), False
                 self._told = await db.read(lambda c: look_ahead(c, now))
                 self._took, self._at = time.monotonic() - began, now
             return self._told
 
-    def untold(self) -> list[str]:
-        """Studies of which somebody was told lately that nobody can tell before their first simulation is done."""
-        return [study for study, it in self._told.studies.items() if it.eta is None and not it.stuck]
-
-    def forget(self) -> None:
-        """Something was learned: whoever asks next is told anew."""
-        self._at = None
+    def learned_of(self, study_ids: Collection[str]) -> None:
+        """Simulations of these studies taught how long they take. Whoever asks for a first ETA need not wait for it."""
+        told = [self._told.studies.get(study_id) for study_id in study_ids]
+        if any(it is None or (it.eta is None and not it.stuck) for it in told):
+            self._outdated = True

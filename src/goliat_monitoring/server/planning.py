@@ -5,8 +5,8 @@ The one way for the API, the page on which studies are made, and their creation.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -22,9 +22,9 @@ from goliat_monitoring.store.read.outlook import NewStudy, look_ahead_to
 from goliat_monitoring.store.read.prices import currency, gpu_prices
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
 from goliat_monitoring.store.studies import free_name
-from goliat_monitoring.study.cases import enumerate_cases
-from goliat_monitoring.study.extends import Config, ConfigProblem, find_in, resolve
-from goliat_monitoring.study.plan import Plan, plan
+from goliat_monitoring.study.cases import Case, enumerate_cases
+from goliat_monitoring.study.extends import Config, ConfigProblem, check_nesting, find_in, resolve
+from goliat_monitoring.study.plan import Plan, cover_fault, plan
 from goliat_monitoring.study.preview import MAX_FLEET, Machine, preview
 from goliat_monitoring.study.requirements import MachineFacts, Requirements
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parse_groups
@@ -37,6 +37,15 @@ class Planned(NamedTuple):
     base: Config
     plan: Plan
     sources: list[Source]
+
+
+class ReadyMade(NamedTuple):
+    """`configs`: of the assignments."""
+
+    base: Config
+    configs: list[Config]
+    sources: list[Source]
+    warnings: list[str]
 
 
 async def planned(services: Services, wish: StudyWish) -> Planned:
@@ -74,9 +83,6 @@ def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Sour
     """The config laid over its parents: those that were sent, else those of the library. Raises `Refused` 400, 404."""
     sources: list[Source] = []
 
-    def from_library(found: LibraryConfig) -> None:
-        sources.append(Source(file=found.name, origin="library", version=found.version, sha256=found.sha256))
-
     config = wish.base_config
     if config is None:
         if not wish.config_name:
@@ -84,11 +90,74 @@ def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Sour
                 400, "the config is missing", "send it as `baseConfig`, or `configName` of one in the library"
             )
         found = get_config(connection, wish.config_name)
-        from_library(found)
+        sources.append(_of_library(found))
         config = msgspec.json.decode(found.body or "{}", type=dict[str, Any])
     elif wish.config_name:
         sources.append(_uploaded(wish.config_name, config))
-    uploaded, library = find_in(wish.parents), finder(connection, from_library)
+    try:
+        return resolve(config, _lookup(connection, wish, sources)), sources
+    except ConfigProblem as problem:
+        raise _unusable(problem) from None
+
+
+async def ready_made(services: Services, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
+    """Assignments that somebody else cut, laid over those parents that are known, and what is odd about them.
+
+    An unmodified `goliat super_study` sends configs that still extend others. They are what machines will run, so that
+    they are taken as they are; but what was cut out of an object comes back from the parent, and then several machines
+    run the same. Raises `Refused` 400 as `planned`.
+    """
+    found = await services.db.read(partial(_laid_over, wish=wish, configs=configs))
+    async with services.plannings:
+        return found._replace(warnings=[*found.warnings, *await asyncio.to_thread(_cover, found.base, found.configs)])
+
+
+def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
+    sources: list[Source] = []
+    find = cache(_lookup(connection, wish, sources))
+    unknown: dict[str, None] = {}
+
+    def whole(config: Config) -> Config:
+        try:
+            check_nesting(config)
+            return resolve(config, find) if "extends" in config else config
+        except ConfigProblem as problem:
+            if not problem.missing:
+                raise _unusable(problem) from None
+            unknown[problem.file] = None
+            return config
+
+    base, parts = whole(wish.base_config or {}), [whole(config) for config in configs]
+    names = ", ".join(list(unknown)[:5])
+    warning = (
+        f"{names} is not known here: what extends it is counted once a machine tells, and may ask for more than it "
+        "seems. Upload it as a parent, or add it to the config library."
+    )
+    return ReadyMade(base, parts, sources, [warning] if unknown else [])
+
+
+def _cover(base: Config, configs: Sequence[Config]) -> list[str]:
+    """Whether assignments ask for each case of their base config once; nothing where that cannot be told."""
+    covered = [case for config in configs for case in _cases(config)]
+    # Without a base config that can be counted, at least nothing is to come twice.
+    wanted = _cases(base) or list({case.key: case for case in covered}.values())
+    if not covered or any("extends" in config for config in configs):
+        return []
+    fault = cover_fault(wanted, covered)
+    return [f"The assignments do not cover the base config exactly: {fault}."] if fault else []
+
+
+def _cases(config: Config) -> list[Case]:
+    try:
+        return [] if "extends" in config else enumerate_cases(config)
+    except ConfigProblem:
+        return []
+
+
+def _lookup(connection: Connection, wish: StudyWish, sources: list[Source]) -> Callable[[str], Config | None]:
+    """Where parents are found: those that were sent, then the library. What is taken is added to `sources`."""
+    uploaded = find_in(wish.parents)
+    library = finder(connection, lambda found: sources.append(_of_library(found)))
 
     def find(name: str) -> Config | None:
         own = uploaded(name)
@@ -97,10 +166,7 @@ def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Sour
         sources.append(_uploaded(name, own))
         return own
 
-    try:
-        return resolve(config, find), sources
-    except ConfigProblem as problem:
-        raise _unusable(problem) from None
+    return find
 
 
 def present(connection: Connection, now: int, demand: Requirements) -> list[WorkerView]:
@@ -132,6 +198,10 @@ def _unusable(problem: ConfigProblem) -> Refused:
     remedy = f" Upload {problem.file}, or add it to the config library." if problem.missing else ""
     where: dict[str, object] = {"file": problem.file, "key": problem.key}
     return Refused(400, "the config cannot be used", f"{problem}{remedy}", where)
+
+
+def _of_library(found: LibraryConfig) -> Source:
+    return Source(file=found.name, origin="library", version=found.version, sha256=found.sha256)
 
 
 def _uploaded(name: str, config: Config) -> Source:

@@ -100,6 +100,8 @@ def _know_simulations(connection: Connection, moment: Moment, claim: SilentClaim
             connection.execute(update(simulations).where(simulations.c.id == row.id).values(case_key=key))
         if key is not None and row.state == "done":
             done[key] = "done"
+    # Looked at while they were of no study, they taught nothing.
+    connection.execute(update(simulations).where(simulations.c.run_id == stranger.run_id).values(learned=False))
     if done:
         assignments.mark_cases(connection, moment, claim.assignment_id, stranger.run_id, done)
     if stranger.total is not None and not expected:

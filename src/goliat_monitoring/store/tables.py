@@ -41,6 +41,7 @@ FAILED = text("state = 'FAILED'")
 COMPLETED = text("state = 'COMPLETED'")
 FAILED_ALIKE = text("failure_key IS NOT NULL")
 OVER_UNSEALED = text("ended_at IS NOT NULL AND tail_size > 0")
+TO_LEARN = text("state = 'done' AND NOT learned")
 
 server_facts = Table(
     "server_facts",
@@ -334,10 +335,13 @@ simulations = Table(
     Column("ended_sender_at", BigInteger),
     Column("state", Text, nullable=False, server_default="running"),  # running | done | failed | missing | unproven
     Column("why", Text, nullable=False, server_default=""),
+    # It was looked at once it was done: what it taught, if anything, is among the timings.
+    Column("learned", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("run_id", "ordinal"),
+    Index("ix_simulations_to_learn", "id", sqlite_where=TO_LEARN, postgresql_where=TO_LEARN),
 )
 
-# What a simulation that is done taught about time. A row for each of them, so that none is looked at twice.
+# What a simulation that is done taught about time.
 timings = Table(
     "timings",
     metadata,

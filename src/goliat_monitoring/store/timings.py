@@ -1,59 +1,89 @@
 """What finished simulations taught about time: noted once for each, read as the rules of `fleet.rates` want it."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Table, func, insert, select, update
 
 from goliat_monitoring.fleet.progress import Phases
 from goliat_monitoring.fleet.rates import Kind, Timing
 from goliat_monitoring.store import tables
-from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.predictions import UNKNOWN_S, Predictions
-from goliat_monitoring.store.read.runs import LIVE
 from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.clock import SECOND
 
 timings, simulations, runs, cases = tables.timings, tables.simulations, tables.runs, tables.cases
+BEGAN = func.coalesce(simulations.c.started_line_at, simulations.c.started_sender_at)
 
 # One transaction notes at most so many: nobody should wait long for the writer.
-AT_ONCE = 200
-# Runs that ended so long before the last look may still have had a simulation judged after it.
-OVERLAP = 3600 * SECOND
+AT_ONCE = 100
 # The newest tell most; older ones say nothing about the machines of today.
 NEWEST = 2000
 
 
-def learn(connection: Connection, moment: Moment) -> int:
-    """Note what is done and was not noted. Returns how many that were; call again while it is `AT_ONCE`."""
-    last = connection.execute(select(func.max(timings.c.learned_at))).scalar() or 0
-    done = connection.execute(
+class Lesson(NamedTuple):
+    """A simulation that is done, and its row among the timings; None if it is of no study: nobody predicted it."""
+
+    simulation: int
+    timing: dict[str, Any] | None
+
+
+def due(connection: Connection, now: int) -> list[Lesson]:
+    """What is done and was not looked at, for `keep`; call again until there is none. Its cost does not depend on what
+    was learned before. Samples and evidence are gone through, so it is for a reader: the writer's turn is everybody's.
+    """
+    waiting = select(simulations.c.id).where(tables.TO_LEARN).order_by(simulations.c.id).limit(AT_ONCE)
+    ids = connection.execute(waiting).scalars().all()
+    if not ids:
+        return []
+    rows = connection.execute(
         select(
-            simulations.c.id, simulations.c.run_id, simulations.c.ended_sender_at,
-            func.coalesce(simulations.c.started_line_at, simulations.c.started_sender_at).label("began_at"),
+            simulations.c.id, simulations.c.ended_sender_at, BEGAN.label("began_at"),
             runs.c.worker_id, tables.assignments.c.super_study_id, tables.workers.c.facts,
             cases.c.phantom, cases.c.frequency, cases.c.weight,
         )
         .join(runs, runs.c.id == simulations.c.run_id)
-        .join(tables.assignments, tables.assignments.c.id == runs.c.assignment_id)
         .join(tables.workers, tables.workers.c.id == runs.c.worker_id)
+        .outerjoin(tables.assignments, tables.assignments.c.id == runs.c.assignment_id)
         .outerjoin(
             cases, (cases.c.assignment_id == runs.c.assignment_id) & (cases.c.case_key == simulations.c.case_key)
         )
-        .outerjoin(timings, timings.c.simulation_id == simulations.c.id)
-        .where(
-            or_(LIVE, runs.c.ended_at >= last - OVERLAP),
-            simulations.c.state == "done",
-            timings.c.simulation_id.is_(None),
-        )
+        .where(simulations.c.id.in_(ids))
         .order_by(simulations.c.id)
-        .limit(AT_ONCE)
-    ).all()  # fmt: skip
-    if done:
-        predictions = Predictions(connection)
-        connection.execute(insert(timings), [_values(connection, moment, row, predictions) for row in done])
-    return len(done)
+    )  # fmt: skip
+    predictions, cached, stages = Predictions(connection), _cached(connection, ids), _stages(connection, ids)
+    return [
+        Lesson(
+            row.id,
+            None
+            if row.super_study_id is None
+            else _values(now, row, predictions, row.id in cached, stages.get(row.id, {})),
+        )
+        for row in rows
+    ]
+
+
+def keep(connection: Connection, lessons: Sequence[Lesson]) -> None:
+    """Note what was due. What was deleted meanwhile, or noted by another server, is left out."""
+    fresh = set(
+        connection.execute(
+            update(simulations)
+            .where(simulations.c.id.in_([it.simulation for it in lessons]), simulations.c.learned.is_(False))
+            .values(learned=True)
+            .returning(simulations.c.id)
+        ).scalars()
+    )
+    taught = [it.timing for it in lessons if it.timing is not None and it.simulation in fresh]
+    if taught:
+        connection.execute(insert(timings), taught)
+        touch(connection, "studies", *(f"study:{study_id}" for study_id in studies_of(lessons)))
+
+
+def studies_of(lessons: Sequence[Lesson]) -> set[str]:
+    """The studies about whose times something was taught."""
+    return {it.timing["super_study_id"] for it in lessons if it.timing is not None and not it.timing["cached"]}
 
 
 def newest(connection: Connection) -> list[Timing]:
@@ -88,14 +118,18 @@ def phases(connection: Connection) -> dict[str, list[Phases]]:
 
 
 def _values(
-    connection: Connection, moment: Moment, row: Row[Any, *tuple[Any, ...]], predictions: Predictions
+    now: int,
+    row: Row[Any, *tuple[Any, ...]],
+    predictions: Predictions,
+    cached: bool,
+    stages: Mapping[str, int],
 ) -> dict[str, Any]:
     gpu = msgspec.json.decode(row.facts, type=Facts).gpu_name
     kind = Kind(row.super_study_id, row.phantom or "", row.frequency or "")
     ended = row.ended_sender_at
     known = row.began_at is not None and ended is not None and ended > row.began_at
     weight = row.weight if row.weight is not None else UNKNOWN_S
-    setup, ran, extracted = _phases(connection, row.run_id, row.began_at, ended) if known else (None, None, None)
+    setup, ran, extracted = _phases(stages, row.began_at, ended) if known else (None, None, None)
     return {
         "simulation_id": row.id,
         "super_study_id": kind.study,
@@ -105,37 +139,45 @@ def _values(
         "frequency": kind.frequency,
         "predicted_s": weight * predictions.on_gpu(kind, gpu),
         "seconds": (ended - row.began_at) / SECOND if known else 0.0,
-        "cached": known and _was_cached(connection, row.run_id, row.began_at, ended),
+        "cached": known and cached,
         "setup_s": setup,
         "run_s": ran,
         "extract_s": extracted,
-        "learned_at": moment.now,
+        "learned_at": now,
     }
 
 
-def _was_cached(connection: Connection, run_id: str, began: int, ended: int) -> bool:
-    """Whether its files were there already: it says so while it is under way."""
+def _cached(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """The simulations whose files were there already: they say so while they are under way."""
     table = tables.evidence
-    found = select(table.c.id).where(
-        table.c.run_id == run_id, table.c.kind == "cached", table.c.sender_at >= began, table.c.sender_at <= ended
+    said = (table.c.run_id == simulations.c.run_id) & (table.c.kind == "cached") & _while_under_way(table)
+    return set(
+        connection.execute(select(simulations.c.id).join(table, said).where(simulations.c.id.in_(ids))).scalars()
     )
-    return connection.execute(found.limit(1)).scalar() is not None
 
 
-def _phases(connection: Connection, run_id: str, began: int, ended: int) -> Sequence[float | None]:
-    """Seconds of setup, run and extraction, from the first sample that shows each."""
+def _stages(connection: Connection, ids: Sequence[int]) -> dict[int, dict[str, int]]:
+    """By simulation, when a sample first showed each stage."""
     table = tables.samples
+    shown = (table.c.run_id == simulations.c.run_id) & (table.c.kind == "progress") & (table.c.step == 0)
     rows = connection.execute(
-        select(table.c.sender_at, table.c.body)
-        .where(
-            table.c.run_id == run_id, table.c.kind == "progress", table.c.step == 0,
-            table.c.sender_at >= began, table.c.sender_at <= ended,
-        )
-        .order_by(table.c.sender_at)
-    )  # fmt: skip
-    first: dict[str, int] = {}
+        select(simulations.c.id, table.c.sender_at, table.c.body)
+        .join(table, shown & _while_under_way(table))
+        .where(simulations.c.id.in_(ids))
+        .order_by(simulations.c.id, table.c.sender_at)
+    )
+    found: dict[int, dict[str, int]] = {}
     for row in rows:
-        first.setdefault(str(msgspec.json.decode(row.body).get("stage")), row.sender_at)
+        found.setdefault(row.id, {}).setdefault(str(msgspec.json.decode(row.body).get("stage")), row.sender_at)
+    return found
+
+
+def _while_under_way(table: Table) -> ColumnElement[bool]:
+    return table.c.sender_at.between(BEGAN, simulations.c.ended_sender_at)
+
+
+def _phases(first: Mapping[str, int], began: int, ended: int) -> Sequence[float | None]:
+    """Seconds of setup, run and extraction, from the first sample that shows each."""
     run = first.get("Run")
     # The one is named when the run has just ended, the other follows at once: a sample may hold either.
     extract = min((first[stage] for stage in ("Running Simulation", "Extract") if stage in first), default=None)

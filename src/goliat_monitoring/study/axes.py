@@ -1,11 +1,16 @@
 """The lists that span a study: phantoms, frequencies, directions, placements. Read as GOLIAT reads them."""
 
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from goliat_monitoring.study.extends import Config, ConfigProblem
 
+# What GOLIAT has directions and polarizations for; a direction may also be "theta_phi" in degrees.
+SIDES = ("x_pos", "x_neg", "y_pos", "y_neg", "z_pos", "z_neg")
+POLARIZATIONS = ("theta", "phi")
+_ANGLES = re.compile(r"-?\d+(\.\d+)?_-?\d+(\.\d+)?")
 # Far more than any axis of a real study; bounds what a hostile number of divisions can make us build.
 MAX_AXIS = 10_000
 
@@ -64,6 +69,26 @@ def far_field_axes(config: Config) -> FarField:
     if len(directions) * len(polarizations) > MAX_AXIS:
         raise ConfigProblem(f"More than {MAX_AXIS} directions and polarizations.", key=where)
     return FarField(phantoms_of(config), _frequencies(config.get("frequencies_mhz")), directions, polarizations, whole)
+
+
+def check_names(directions: Iterable[str], polarizations: Iterable[str]) -> None:
+    """Raises `ConfigProblem` for a direction that GOLIAT cannot run, and for a polarization that it does not know: it
+    would run that with whichever Sim4Life sets by itself, and store the result under the name."""
+    where = "far_field_setup.environmental"
+    for direction in directions:
+        if direction not in SIDES and not _ANGLES.fullmatch(direction):
+            raise ConfigProblem(
+                f"There is no incident direction '{direction:.60}'. Use {', '.join(SIDES)}, or theta and phi in "
+                "degrees: '90_45'.",
+                key=f"{where}.incident_directions",
+            )
+    for polarization in polarizations:
+        if polarization not in POLARIZATIONS:
+            raise ConfigProblem(
+                f"There is no polarization '{polarization:.60}'. Use theta and phi; GOLIAT would compute something "
+                "else under that name.",
+                key=f"{where}.polarizations",
+            )
 
 
 def near_field_axes(config: Config) -> NearField:

@@ -5,7 +5,7 @@ had removed come back. A resolved config without the key cannot be widened.
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Config = dict[str, Any]
@@ -105,8 +105,9 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
         names.append(name)
         current = parent
     resolved: Config = {}
-    for layer, name in zip(reversed(chain), reversed(names), strict=True):
-        _lay_over(resolved, layer, name, "")
+    layers = list(zip(names, chain, strict=True))
+    for number in reversed(range(len(layers))):
+        _lay_over(resolved, layers[number][1], layers[number:], ())
     resolved.pop("extends", None)
     return resolved
 
@@ -126,20 +127,32 @@ def check_nesting(config: Config) -> None:
     raise ConfigProblem(f"The config has more than {MAX_NESTING} levels of objects inside each other.")
 
 
-def _lay_over(base: Config, child: Config, file: str, path: str) -> None:
+def _lay_over(base: Config, child: Config, layers: Sequence[tuple[str, Config]], path: tuple[str, ...]) -> None:
+    """`layers`: the file that `child` is of and those that it extends, with their names."""
     for key, value in child.items():
-        below = base.get(key)
+        below, here = base.get(key), (*path, key)
         if isinstance(value, dict) and isinstance(below, dict):
-            _lay_over(below, value, file, f"{path}{key}.")
+            _lay_over(below, value, layers, here)
         elif value is not None and below is not None and isinstance(value, dict) != isinstance(below, dict):
+            file, dotted = layers[0][0], ".".join(here)
+            parent = next(name for name, config in layers[1:] if _holds(config, here))
             raise ConfigProblem(
-                f"'{path}{key}' is {_kind(value)} in {file or 'the config'} and {_kind(below)} in what it extends. "
-                "Make them the same kind; null drops what is inherited.",
+                f"'{dotted}' is {_kind(value)} in {file or 'the config'} and {_kind(below)} in {parent}, which it "
+                "extends. Make them the same kind; null drops what is inherited.",
                 file=file,
-                key=f"{path}{key}",
+                key=dotted,
             )
         else:
             base[key] = copy.deepcopy(value)
+
+
+def _holds(config: Config, path: tuple[str, ...]) -> bool:
+    value: Any = config
+    for key in path:
+        if not isinstance(value, dict) or key not in value:
+            return False
+        value = value[key]
+    return True
 
 
 def _kind(value: object) -> str:

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from goliat_monitoring.study.axes import check_names
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
-from goliat_monitoring.study.extends import Config
+from goliat_monitoring.study.extends import Config, ConfigProblem
 from goliat_monitoring.study.space import Part, Space, label, space_of
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
 
@@ -52,6 +53,7 @@ def plan(resolved: Config, request: SplitRequest) -> Plan:
     """
     config, warnings = ready(resolved)
     space = space_of(config)
+    check_names(space.whole.directions, space.whole.polarizations)
     parts, more = parts_of(space, request)
     size = len(json.dumps(config, default=str))
     if size * len(parts) > MAX_TEXT:
@@ -73,8 +75,14 @@ def plan(resolved: Config, request: SplitRequest) -> Plan:
 
 
 def ready(resolved: Config) -> tuple[Config, list[str]]:
-    """A resolved config as assignments need it, and what was changed: a machine that reports nothing is lost to us."""
+    """A resolved config as assignments need it, and what was changed: a machine that reports nothing is lost to us.
+
+    Raises:
+        ConfigProblem: `execution_control` is no object; GOLIAT would end at once on every machine.
+    """
     config, warnings = dict(resolved), []
+    if config.get("execution_control") and not isinstance(config["execution_control"], dict):
+        raise ConfigProblem("'execution_control' must be an object.", key="execution_control")
     for switch in ("use_gui", "use_web"):
         if config.get(switch) is not None and not config[switch]:
             config[switch] = True

@@ -9,7 +9,7 @@ from goliat_monitoring.study.plan import Plan
 from goliat_monitoring.study.requirements import names_gpu
 from goliat_monitoring.study.schedule import next_free
 from goliat_monitoring.study.space import Part
-from goliat_monitoring.study.weights import GPU_RATE
+from goliat_monitoring.study.weights import GPU_RATE, known_rate
 
 # Bounds what a hostile or mistyped fleet can make us compute.
 MAX_FLEET = 1000
@@ -87,6 +87,8 @@ def preview(
                 "splitConfig": planned.config,
             }
         )
+    unknown = [f"{gpu:.40}" for gpu in models if known_rate(gpu) is None][:5]
+    guess = f"It is not known how fast {', '.join(unknown)} is; a usual GPU is assumed. Known: {', '.join(GPU_RATE)}."
     total = _hours(plan, plan.space.whole, models)
     equal = [Machine(price=price)] * (plan.request.number or 4 if plan.request.by == "balanced" else len(assignments))
     return {
@@ -99,7 +101,7 @@ def preview(
         "hours": total,
         "euro": _euro(total, prices),
         "fleet": _fleet(plan, fleet or equal),
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *([guess] if unknown else [])],
         "assignments": assignments,
     }
 

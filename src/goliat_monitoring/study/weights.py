@@ -81,10 +81,14 @@ def case_cost(config: Mapping[str, Any], phantom: str, frequency: str, gpu: str 
     return _far_field(config, phantom, tones, gpu)
 
 
+def known_rate(gpu: str | None) -> float | None:
+    """Cells per second of a filled GPU whose name contains a known model; None of any other."""
+    return next((rate for model, rate in GPU_RATE.items() if gpu and model.casefold() in gpu.casefold()), None)
+
+
 def gpu_rate(gpu: str | None, cells: float) -> float:
     """Cells per second. A grid below 100 million cells does not fill a GPU: 30 % of its rate at 25 million."""
-    known = next((model for model in GPU_RATE if gpu and model.casefold() in gpu.casefold()), None)
-    full = GPU_RATE[known] if known else OTHER_GPU_RATE
+    full = known_rate(gpu) or OTHER_GPU_RATE
     filled = min(1.0, max(0.0, (cells / 1e6 - 25) / 75))
     return full * (0.3 + 0.7 * filled)
 

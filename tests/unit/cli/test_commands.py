@@ -154,11 +154,38 @@ def test_studies_are_found_by_name(server: Server, tmp_path: Path) -> None:
     shown = call(server, "study", "show", "trial").stdout
     assert "42 %" in shown
     assert "gpu-1" in shown
+    # The server tells none of this yet.
+    assert not {"Done at ", "GPU hours", "Cost"} & {line[:9] for line in shown.splitlines()}
     target = tmp_path / "results.zip"
     assert call(server, "study", "download", "trial", "-o", str(target)).exit_code == 0
     assert target.read_bytes() == b"a zip"
     server.say("GET", "/api/super-studies?name=other", [])
     assert "no super study named other" in call(server, "study", "show", "other").stderr
+
+
+def test_a_study_tells_when_it_is_done_and_what_it_costs(server: Server) -> None:
+    study = {
+        "id": STUDY_ID,
+        "name": "trial",
+        "finishAt": {
+            "p10": "2026-11-24T12:10:00.000Z",
+            "p50": "2026-11-24T12:20:00.000Z",
+            "p90": "2026-11-27T12:00:00.000Z",
+        },
+        "etaNote": "without 2 failed assignments",
+        "gpuHours": {"spent": 1.5, "forecast": 4.0, "idle": 0.25},
+        "cost": {"spent": 0.7, "forecast": 1.8, "idle": 0.1, "currency": "USD", "unpricedHours": 0.5},
+        "assignments": [],
+    }
+    server.say("GET", "/api/super-studies?name=trial", [study])
+    server.say("GET", f"/api/super-studies/{STUDY_ID}", study)
+    shown = call(server, "study", "show", "trial").stdout
+    p10, p50, p90 = (show.when(study["finishAt"][key]) for key in ("p10", "p50", "p90"))  # type: ignore[index]
+    assert f"{p50}, likely {p10} to {p90}, without 2 failed assignments" in shown
+    assert "1.50 of 4.00 h, 0.25 h idle" in shown
+    assert "0.70 of 1.80 USD, 0.10 USD idle; 0.50 h have no price" in shown
+    server.say("GET", f"/api/super-studies/{STUDY_ID}", study | {"finishAt": None, "etaNote": "after first simulation"})
+    assert "after first simulation" in call(server, "study", "show", "trial").stdout
 
 
 def test_an_unfinished_download_leaves_nothing(server: Server, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def preview(server: Server, config: Path, *options: str) -> Any:
         server, "study", "create", str(config), "--configs-dir", str(config.parent / "configs"), "--preview", *options
     )
     assert result.exit_code == 0, result.stderr
-    assert not server.asked
+    assert bool(server.asked) is ("--present-fleet" in options)
     return json.loads(result.stdout) if "--json" in options else result.stdout
 
 
@@ -73,6 +73,24 @@ def test_a_preview_as_a_table(server: Server, config: Path) -> None:
     assert "RTX 4090" in text
     assert "2 machines: done after" in text
     assert "1 assignment, study order." in preview(server, config)
+
+
+def test_a_preview_can_ask_when_the_present_fleet_would_be_done(server: Server, config: Path) -> None:
+    foreseen = {
+        "workers": 2,
+        "finishS": {"p10": 3600, "p50": 5400, "p90": 9000},
+        "gpuHours": 3,
+        "cost": {"p10": 1, "p50": 1.5, "p90": 2.5},
+    }
+    server.say("POST", "/api/super-studies/preview", {"presentFleet": foreseen})
+    options = ("--present-fleet", "--split-by", "phantom", "--requires", "vram>=24", "--priority", "3")
+    assert "2 workers of now: done after 1.50 hours, likely 1.00 to 2.50" in preview(server, config, *options)
+    sent = server.asked[-1][2]
+    assert (sent["presentFleet"], sent["priority"], sent["requirements"]) == (True, 3, ["vram>=24"])
+    assert sent["split"]["by"] == "phantom"
+    assert preview(server, config, *options, "--json")["presentFleet"] == foreseen
+    server.say("POST", "/api/super-studies/preview", {"presentFleet": foreseen | {"finishS": None}})
+    assert "No worker that is there now may take it." in preview(server, config, *options)
 
 
 def test_a_preview_shows_notes(server: Server, config: Path) -> None:
@@ -96,6 +114,9 @@ def test_a_preview_shows_notes(server: Server, config: Path) -> None:
         (["--split-by", "custom"], "needs frequency groups"),
         (["--requires", "ram>64"], "vram>=24"),
         (["--fleet", "@1", "--preview"], "no part of a fleet"),
+        (["--fleet", "H100"], "add --preview"),
+        (["--price", "0"], "add --preview"),
+        (["--present-fleet"], "add --preview"),
         (["--assignments", "x.json", "--split-by", "auto"], "not split"),
         (["--configs-dir", "/nowhere/at/all"], "is no folder"),
         ([], "needs a name"),
@@ -122,10 +143,31 @@ def test_a_missing_parent_is_named_with_the_folder_that_was_searched(server: Ser
     assert result.exit_code == 1
     assert "'base.json' (extended by the config) is missing" in result.stderr
     assert f"looked up in {folder}" in result.stderr
+    assert "config library has none of that name either" in result.stderr
+    server.asked.clear()
     defaults = config.parent / "goliat" / "config" / "defaults"
     defaults.mkdir(parents=True)
     (defaults / "base.json").write_text(json.dumps(TWO))
     assert preview(server, config, "--json")["totalSimulations"] == 4
+
+
+def test_a_parent_that_is_not_here_is_taken_from_the_servers_library(server: Server, config: Path) -> None:
+    folder = config.parent / "configs"
+    (folder / "base.json").unlink()
+    server.say("GET", "/api/configs/configs/base.json", {"name": "configs/base.json", "version": 3, "config": TWO})
+    server.say("POST", "/api/super-studies", {"id": STUDY_ID, "name": "trial"})
+    command = ("study", "create", str(config), "--configs-dir", str(folder))
+    result = call(server, *command, "--name", "trial")
+    assert result.exit_code == 0, result.stderr
+    assert "version 3 of the server's library was taken" in result.stderr
+    assert server.asked[-1][2]["baseConfig"] == TWO | {"run_tag": "t"}
+    asked = len(server.asked)
+    assert "is missing" in call(server, *command, "--preview").stderr
+    assert len(server.asked) == asked
+
+    # Another answer than "there is none" is no answer.
+    server.say("GET", "/api/configs/base.json", {"error": "a token is needed", "details": ""}, 401)
+    assert "a token is needed" in call(server, *command, "--name", "trial").stderr
 
 
 def test_a_name_that_is_taken_offers_the_next(server: Server, config: Path) -> None:

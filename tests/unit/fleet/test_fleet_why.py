@@ -76,6 +76,12 @@ def test_the_answer_names_what_matters_most() -> None:
     gone = replace(SMALL, presence=Presence.OFFLINE)
     assert why_not(PENDING, [gone, busy], NOW).answer == "Every worker that may have it is busy or not heard."
     assert why_not(PENDING, [SMALL, BIG], NOW, ahead=4).answer == "It waits for its turn: 4 assignments come first."
+    assert why_not(PENDING, [SMALL], NOW, ahead=1).answer.endswith("1 assignment comes first.")
+    tagged = replace(PENDING, requirements=parse(["tag=fast"]))
+    away = replace(SMALL, presence=Presence.OFFLINE, wish="paused")
+    assert why_not(tagged, [away, BIG], NOW).answer == (
+        "No worker may have it, big for example: It lacks the tag fast."
+    ), "the one that comes nearest, and not that it is away"
     live = Live(RunState.RUNNING, "big", NOW + HOUR)
     running = Waiting(AssignmentState.RUNNING)
     assert why_not(running, [SMALL], NOW, live=live).answer == "It is running on big."

@@ -138,7 +138,8 @@ def test_five_thousand_assignments_on_a_hundred_workers() -> None:
         began = time.process_time()
         assert forecast(machines, tasks, [0.1]).of_group(0) is not None
         taken.append(time.process_time() - began)
-    assert min(taken) < 0.05
+    # 0.03 to 0.1 s on a machine that does other things as well; a look at each worker for each task takes seconds.
+    assert min(taken) < 0.4
 
 
 def test_a_study_is_told_from_its_first_simulation_on() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goliat_monitoring.fleet.rates import Kind, Speed, Timing, learn, usable
+from goliat_monitoring.fleet.rates import Kind, Speed, Timing, learn
 
 LOW, HIGH = Kind("s", "duke", "450"), Kind("s", "duke", "5800")
 
@@ -58,14 +58,28 @@ def test_another_study_keeps_its_own_kinds_but_knows_the_workers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "predicted", "taught"),
-    [(100, 100, True), (7, 100, False), (0, 100, False), (-5, 100, False), (math.nan, 100, False),
-     (math.inf, 100, False), (100, 0, False), (100, math.nan, False)],
-)  # fmt: skip
-def test_cached_and_impossible_times_teach_nothing(seconds: float, predicted: float, taught: bool) -> None:
-    odd = timing(seconds, predicted=predicted)
-    assert usable(odd) is taught
-    assert learn([odd]).seen("s") == int(taught)
+    ("seconds", "predicted"),
+    [(0, 100), (-5, 100), (math.nan, 100), (math.inf, 100), (100, 0), (100, math.nan)],
+)
+def test_impossible_times_teach_nothing(seconds: float, predicted: float) -> None:
+    assert learn([timing(seconds, predicted=predicted)]).seen("s") == 0
+
+
+def test_what_flies_by_beside_what_was_computed_teaches_nothing() -> None:
+    other = Kind("other", "duke", "450")
+    rates = learn([timing(100), timing(7), timing(7), timing(100, other)])
+    assert (rates.seen("s"), rates.seen("other")) == (1, 1)
+    assert rates.of_kind(LOW).value == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("ratio", [1 / 165, 1 / 28, 20])
+def test_a_prediction_that_is_wrong_by_far_gives_way(ratio: float) -> None:
+    # Coarse grids, tests with small domains, or a simulator: nothing of such a study takes as long as it should.
+    seen = [timing(100 * ratio, kind, worker) for kind in (LOW, HIGH) for worker in ("w", "w2")]
+    for count, close in ((3, 0.5), (4, 0.2)):
+        rates = learn(seen[:count])
+        factor = rates.of_kind(LOW).value * rates.of_worker("w", "RTX 4090").value
+        assert factor == pytest.approx(ratio, rel=close)
 
 
 def test_a_study_all_of_which_flies_by_is_that_fast() -> None:

@@ -106,13 +106,17 @@ def test_an_endless_chain_is_refused() -> None:
     ],
 )
 def test_a_clash_of_kinds_names_file_and_key(child: Config, parent: Config, key: str) -> None:
-    with pytest.raises(ConfigProblem, match=rf"'{key}' is .* in the config and .* in what it extends") as caught:
+    with pytest.raises(ConfigProblem, match=rf"'{key}' is .* in the config and .* in p\.json") as caught:
         resolve(child | {"extends": "p"}, {"p.json": parent}.get)
     assert (caught.value.file, caught.value.key) == ("", key)
     files = {"mid.json": child | {"extends": "p"}, "p.json": parent}
     with pytest.raises(ConfigProblem, match=r"in mid\.json") as caught:
         resolve({"extends": "mid"}, files.get)
     assert (caught.value.file, caught.value.key) == ("mid.json", key)
+    # The file in between says nothing about it.
+    files = {"mid.json": {"extends": "p"}, "p.json": parent}
+    with pytest.raises(ConfigProblem, match=r"in the config and .* in p\.json"):
+        resolve(child | {"extends": "mid"}, files.get)
 
 
 @pytest.mark.parametrize("value", [1, "x", [2], True, None])

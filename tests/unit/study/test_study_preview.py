@@ -51,6 +51,14 @@ def test_the_fleet_decides_finish_and_cost() -> None:
     assert preview(made, [Machine("RTX 4090"), Machine("H100", 1)])["fleet"]["euro"] is None
     assert preview(made)["euro"] == {}
     assert len(preview(made)["fleet"]["machines"]) == 3
+    assert shown["warnings"] == []
+
+
+def test_a_gpu_that_the_cost_model_does_not_know_is_said() -> None:
+    shown = preview(plan(far(), SplitRequest()), [Machine("NVIDIA GeForce RTX 4090"), Machine("RTX 4009")])
+    (warning,) = shown["warnings"]
+    assert "how fast RTX 4009 is" in warning
+    assert "RTX 4090" in warning.split("Known: ")[1]
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,31 @@ def test_refusals(config: Config, by: str, number: int | None, groups: str, text
     assert instead in ["", *caught.value.instead]
 
 
+def illuminated(**environmental: Any) -> Config:
+    setup = far()["far_field_setup"]
+    return far(far_field_setup={**setup, "environmental": {**setup["environmental"], **environmental}})
+
+
+@pytest.mark.parametrize(
+    ("config", "key", "text"),
+    [
+        (illuminated(incident_directions=["x_pos", "up"]), "incident_directions", "'up'.*x_pos, x_neg"),
+        (illuminated(incident_directions=["90"]), "incident_directions", "'90_45'"),
+        (illuminated(polarizations=["theta", "Phi"]), "polarizations", "'Phi'.*theta and phi"),
+        (far(execution_control="all"), "execution_control", "an object"),
+    ],
+)
+def test_what_would_fail_or_be_wrong_on_every_machine_is_refused(config: Config, key: str, text: str) -> None:
+    with pytest.raises(ConfigProblem, match=text) as caught:
+        plan(config, SplitRequest())
+    assert caught.value.key.endswith(key)
+
+
+def test_directions_in_degrees_are_directions() -> None:
+    config = illuminated(incident_directions=["90_45", "0_0", "45.5_-90"])
+    check(config, plan(config, SplitRequest("direction")))
+
+
 @pytest.mark.parametrize("groups", ["x", "700;;abc", "-700", "700+", "1e3", ";", " ", "700/900", "0"])
 def test_groups_that_cannot_be_read(groups: str) -> None:
     with pytest.raises(SplitProblem):

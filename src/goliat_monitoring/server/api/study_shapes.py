@@ -76,7 +76,8 @@ class AssignmentJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults
 class StudyHead(msgspec.Struct, rename="camel", kw_only=True):
     """What every answer about a super study begins with. `masterProgress` and `progress`: the same, percent, weighted.
 
-    `eta` and `finishAt`: when all of it is done, with the fleet as it is. `etaNote`: why there is none.
+    `eta` and `finishAt`: when all of it is done, with the fleet as it is. `etaNote`: why there is none, or what it
+    leaves out.
     `retriesStopped`: why nothing of it is tried again; "" where it is.
     """
 
@@ -188,7 +189,7 @@ def _study_fields(study: StudySummary, future: Outlook, now: int) -> dict[str, A
         "progress": study.progress,
         "eta": None if over else range_json(eta),
         "finish_at": None if over else finish_json(eta, now),
-        "eta_note": eta_note(told, over=over, paused=study.paused),
+        "eta_note": eta_note(told, over=over, paused=study.paused, failed=study.counts.get("FAILED", 0)),
         "created_at": iso(study.created_at),
         "updated_at": iso(study.updated_at),
         "base_config_path": None,

@@ -24,7 +24,7 @@ from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import disposition
-from goliat_monitoring.server.planning import look_at, planned
+from goliat_monitoring.server.planning import look_at, planned, ready_made
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
 from goliat_monitoring.store.history import points_of
@@ -81,7 +81,8 @@ async def create(services: Services, data: NewStudy, actor: str) -> tuple[str, l
             raise Refused(400, "assignments and split exclude each other", "send one of them")
         if data.base_config is None:
             raise Refused(400, "baseConfig is missing", "send the config that the assignments are parts of")
-        base, configs = data.base_config, [assignment.split_config for assignment in data.assignments]
+        parts = [assignment.split_config for assignment in data.assignments]
+        base, configs, sources, warnings = await ready_made(services, data, parts)
     else:
         base, made, sources = await planned(services, data)
         configs, warnings = [assignment.config for assignment in made.assignments], list(made.warnings)

@@ -76,13 +76,20 @@ def finish_json(spread: Spread | None, now: int) -> TimesJson | None:
     return TimesJson(p10=p10, p50=p50, p90=p90)
 
 
-def eta_note(future: Future | None, *, over: bool, paused: bool) -> str | None:
-    """Why there is no ETA; None where there is one, or nothing to wait for."""
-    if over or (future is not None and future.eta is not None):
+def eta_note(future: Future | None, *, over: bool, paused: bool, failed: int) -> str | None:
+    """Why there is no ETA, or what it leaves out; None where nothing is to be said."""
+    if over:
         return None
+    if future is not None and future.eta is not None:
+        return without(failed)
     if future is None and paused:
         return "paused"
     return "no worker may take what is left" if future is not None and future.stuck else "after first simulation"
+
+
+def without(failed: int) -> str | None:
+    """What a finish does not include: assignments that wait for a person."""
+    return f"without {failed} failed assignment{'s' if failed > 1 else ''}" if failed else None
 
 
 def hours_json(usage: StudyUsage) -> AmountJson:

@@ -119,8 +119,8 @@ async def ask_all(services: Given, principal: Caller, data: JSONBody[AskAll]) ->
 
 @get("/api/workers/{key:str}", tags=["Workers"])
 async def worker_detail(services: Given, key: FromPath[str]) -> WorkerAnswer:
-    """A worker by its id, machine id or address, with the newest 500 lines of its newest run. With several matches:
-    the newest live one, and the ids of the others in `ambiguous`.
+    """A worker by its id, machine id, address or name, with the newest 500 lines of its newest run. With several
+    matches: the newest live one, and the ids of the others in `ambiguous`.
     """
     now = services.clock()
 
@@ -200,4 +200,4 @@ def the_only(found: list[WorkerView], key: str) -> WorkerView:
 
 def unknown(key: str) -> Refused:
     """The refusal of a name that no worker has."""
-    return Refused(404, "no such worker", f"{key!r} is no id, machine id or address of a worker")
+    return Refused(404, "no such worker", f"{key!r:.80} is no id, machine id, address or name of a worker")

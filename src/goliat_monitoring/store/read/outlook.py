@@ -16,7 +16,7 @@ from goliat_monitoring.store.queue import failed_on
 from goliat_monitoring.store.read.repeats import Asked, further_attempts
 from goliat_monitoring.store.read.underway import UnderWay, under_way
 from goliat_monitoring.study.requirements import MachineFacts, RequirementProblem, Requirements
-from goliat_monitoring.study.weights import GPU_RATE
+from goliat_monitoring.study.weights import known_rate
 from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.clock import SECOND
 
@@ -137,7 +137,7 @@ class _Look:
     def _speed(self, run: UnderWay) -> list[Speed]:
         """What the solver's own lines say about its worker, where the model knows the GPU."""
         facts, _ = self._facts.get(run.worker_id, (Facts(), None))
-        known = next((rate for gpu, rate in GPU_RATE.items() if gpu.casefold() in facts.gpu_name.casefold()), None)
+        known = known_rate(facts.gpu_name)
         kind = Kind(run.study_id, run.phantom, run.frequency)
         cost = self._predictions.cost(kind, facts.gpu_name) if run.case_key else None
         if not run.mcells_per_s or known is None or cost is None or not cost.cells_per_s:

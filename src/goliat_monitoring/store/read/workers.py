@@ -87,13 +87,16 @@ def _views(
 
 def find_workers(connection: Connection, now: int, key: str) -> list[WorkerView]:
     """Workers that `key` names: the one with this id, else those with this machine id, else those last heard from
-    this address. Best match first: online before late before offline, then the newest run, then the newest seen.
+    this address, else those that people call so. Best match first: online before late before offline, then the newest
+    run, then the newest seen.
     """
-    near = _near(connection, now, or_(workers.c.id == key, workers.c.machine_id == key, workers.c.ip == key))
+    own = (workers.c.id, workers.c.machine_id, workers.c.ip, workers.c.label, workers.c.hostname)
+    near = _near(connection, now, or_(*(column == key for column in own)))
     for match in (
         [worker for worker in near if worker.id == key],
         [worker for worker in near if worker.machine_id == key and worker.wish != "removed"],
         [worker for worker in near if worker.ip == key and worker.wish != "removed"],
+        [worker for worker in near if worker.name == key and worker.wish != "removed"],
     ):
         if match:
             return sorted(match, key=_nearness)
@@ -121,7 +124,7 @@ def get_worker(connection: Connection, now: int, key: str) -> WorkerView:
     """The best match of `find_workers`. Raises `Refused` 404."""
     found = find_workers(connection, now, key)
     if not found:
-        raise Refused(404, "no such worker", f"{key!r} is no id, machine id or address of a worker")
+        raise Refused(404, "no such worker", f"{key!r:.80} is no id, machine id, address or name of a worker")
     return found[0]
 
 
