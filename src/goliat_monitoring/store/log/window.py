@@ -27,7 +27,7 @@ WINDOW = ("run_id", "received_at", "first_sender_at", "last_sender_at", "count",
 # only of one run, up to twice as many.
 AT_ONCE = 128
 # Rows ended in one transaction.
-FORGOTTEN_AT_ONCE = 1_000
+FORGOTTEN_AT_ONCE = 256
 
 runs, window = tables.runs, tables.log_window
 CHANGED = ("line_count", "log_token", "tail_size", "log_key", "last_line_sender_at", "last_line", "numbered_to")
