@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from goliat_monitoring.server.edge import DEFAULT_HEADERS
-from goliat_monitoring.server.loop import new_loop
 from goliat_monitoring.server.main import web_server
 from goliat_monitoring.store.collector import spare_the_collector
 
@@ -50,5 +49,4 @@ async def _serve(port: int) -> None:
 
 
 if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_serve(int(sys.argv[1])))
+    asyncio.run(_serve(int(sys.argv[1])))

@@ -14,7 +14,6 @@ from granian.server.embed import Server
 
 from goliat_monitoring.server.alone import address_of, free_port, owning
 from goliat_monitoring.server.app import create_app
-from goliat_monitoring.server.loop import new_loop
 from goliat_monitoring.server.settings import Settings
 from goliat_monitoring.store.collector import spare_the_collector
 from goliat_monitoring.wire.errors import Refused
@@ -24,9 +23,9 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; what was accepted by then is committed. Raises `Refused` if it cannot start."""
     configure_logs(settings.log_level)
     address = address_of(settings.host)
-    with owning(settings.data_dir), asyncio.Runner(loop_factory=new_loop) as runner:
+    with owning(settings.data_dir):
         try:
-            runner.run(_serve(settings, address, free_port(address, settings.port)))
+            asyncio.run(_serve(settings, address, free_port(address, settings.port)))
         except BaseExceptionGroup as group:
             # The framework wraps what stops its start.
             if (refused := _only_refusal(group)) is None:
