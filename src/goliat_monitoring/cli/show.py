@@ -70,19 +70,23 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) 
         grid.add_column(column, overflow="fold", no_wrap=is_id, min_width=ID_WIDTH if is_id else None)
     for row in rows:
         grid.add_row(*(cell if isinstance(cell, Text) else Text(safe(cell)) for cell in row))
-    # What reads a pipe wants a line a row, however wide.
-    wide = console if console.is_terminal else Console(file=console.file, width=PIPE_WIDTH, highlight=False)
-    wide.print(grid if grid.row_count else empty)
+    _wide().print(grid if grid.row_count else empty)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values, one a line; what is absent is left out."""
     shown = [(name, value) for name, value in pairs if value not in (None, "")]
     width = max((len(name) for name, _ in shown), default=0)
+    wide = _wide()
     for name, value in shown:
-        console.print(
+        wide.print(
             Text(f"{name:<{width}}  ", "dim").append_text(value if isinstance(value, Text) else Text(safe(value)))
         )
+
+
+def _wide() -> Console:
+    """The terminal; what reads a pipe wants a row in a line, however wide."""
+    return console if console.is_terminal else Console(file=console.file, width=PIPE_WIDTH, highlight=False)
 
 
 def state(value: object) -> Text:
