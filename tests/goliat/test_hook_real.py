@@ -282,9 +282,7 @@ def test_worker_claims_and_reports_at_the_relay(worker: Run) -> None:
 def test_stop_file_stops_the_study(runs: dict[str, Future[Run]]) -> None:
     stopped = runs["stopped"].result()
     assert stopped.code == 0
-    # Its window ends 3 s after the study: what a busy machine has not sent by then stands in GOLIAT's own logs alone.
-    written = [file.read_text(errors="replace") for file in stopped.folder.rglob("*.log")]
-    assert "--- Study execution cancelled by user. ---" in "\n".join([*stopped.recorder.log_lines(), *written])
+    assert "--- Study execution cancelled by user. ---" in stopped.recorder.log_lines()
     assert len(stopped.recorder.at("/results")) < len(CASES)
 
 
