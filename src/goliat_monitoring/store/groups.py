@@ -1,8 +1,8 @@
-"""One transaction for a group of calls: each unit in a savepoint of its own, one commit for all, then their answers.
+"""One transaction for a group of calls, one commit for all, then their answers. The order is kept.
 
 Calls of the same function that stand next to each other are handed to it together, so that a hundred messages cost a
-few statements instead of a few hundred. The order is kept. A group that is one such call, or one unit, needs no
-savepoint: where it fails, the whole transaction is undone.
+few statements instead of a few hundred. Where one fails, the whole transaction is undone and the group is tried again
+with a savepoint around each, so that the others go on without it.
 """
 
 import time
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from goliat_monitoring.store.calls import TROUBLE_TOPIC, Call, Together, Trouble
+from goliat_monitoring.store.calls import TROUBLE_TOPIC, Call, T, Together, Trouble
 from goliat_monitoring.store.changes import take
 
 
@@ -76,14 +76,10 @@ class Groups:
 
     def _apply(self, group: Sequence[Call[Any]]) -> frozenset[str]:
         """Run the group and commit it. Returns the topics that changed."""
-        together = group[0].together
-        if len(group) == 1 or (together is not None and all(call.together == together for call in group)):
-            try:
-                return self._transaction(group, _alone)
-            except _Undone:
-                if len(group) == 1:
-                    return frozenset()
-        return self._transaction(group, _in_turn)
+        try:
+            return self._transaction(group, _straight)
+        except _Undone:
+            return frozenset() if len(group) == 1 else self._transaction(group, _with_care)
 
     def _transaction(self, group: Sequence[Call[Any]], run: Run) -> frozenset[str]:
         done = False
@@ -132,23 +128,27 @@ def _together(call: Call[Any]) -> Any:
     return call.together
 
 
-def _alone(connection: Connection, group: Sequence[Call[Any]]) -> None:
-    """All there is in its transaction. Raises `_Undone` where it fails; what is one call then has its failure."""
-    first = group[0]
-    try:
-        if first.together is None:
-            assert first.unit is not None  # noqa: S101 - it has no function to be batched by
-            first.result = first.unit(connection)
-        else:
-            _hand_over(connection, first.together, group)
-    except Exception as problem:
-        _raise_if_gone(problem)
-        if len(group) == 1:
-            first.failure = problem
-        raise _Undone from problem
+def _straight(connection: Connection, group: Sequence[Call[Any]]) -> None:
+    """All calls, as nearly always none of them fails. Raises `_Undone` where one does; a lone one then has its failure.
+
+    A savepoint would make SQLite copy each page before it is changed.
+    """
+    for together, calls in groupby(group, key=_together):
+        try:
+            if together is None:
+                for call in calls:
+                    call.result = _run(connection, call)
+            else:
+                _hand_over(connection, together, list(calls))
+        except Exception as problem:
+            _raise_if_gone(problem)
+            if len(group) == 1:
+                group[0].failure = problem
+            raise _Undone from problem
 
 
-def _in_turn(connection: Connection, group: Sequence[Call[Any]]) -> None:
+def _with_care(connection: Connection, group: Sequence[Call[Any]]) -> None:
+    """All calls, each such that what it changed can be undone while the others go on."""
     for together, calls in groupby(group, key=_together):
         if together is None:
             for call in calls:
@@ -158,13 +158,17 @@ def _in_turn(connection: Connection, group: Sequence[Call[Any]]) -> None:
 
 
 def _one(connection: Connection, call: Call[Any]) -> None:
-    assert call.unit is not None  # noqa: S101 - it has no function to be batched by
     try:
         with connection.begin_nested():
-            call.result = call.unit(connection)
+            call.result = _run(connection, call)
     except Exception as problem:  # noqa: BLE001 - the caller gets it, the others go on
         _raise_if_gone(problem)
         call.failure = problem
+
+
+def _run(connection: Connection, call: Call[T]) -> T:
+    assert call.unit is not None  # noqa: S101 - it has no function to be batched by
+    return call.unit(connection)
 
 
 def _several(connection: Connection, together: Together[Any, Any], calls: list[Call[Any]]) -> None:
@@ -184,10 +188,8 @@ def _several(connection: Connection, together: Together[Any, Any], calls: list[C
 def _hand_over(connection: Connection, together: Together[Any, Any], calls: Sequence[Call[Any]]) -> None:
     answers = together(connection, [call.payload for call in calls])
     for call, answer in zip(calls, answers, strict=True):
-        if isinstance(answer, Exception):
-            call.failure = answer
-        else:
-            call.result = answer
+        # Both: the group may have been tried before.
+        call.result, call.failure = (None, answer) if isinstance(answer, Exception) else (answer, None)
 
 
 def _raise_if_gone(problem: Exception) -> None:
