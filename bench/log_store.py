@@ -37,7 +37,7 @@ def log_store(options: Options) -> list[Row]:
             assignments(db, RUNS)
             seats = fleet(db, RUNS)
             for number, seat in enumerate(seats):
-                fill(db, seat.run_id, number, each, batch=100, needle=each // 3)
+                fill(db, seat.run_id, number, each, batch=100, needle=each // 3, sealed=True)
                 options.say(f"  run {number + 1} of {RUNS} has its {whole(each)} lines")
         seeded = time.monotonic() - began
         with product(data):

@@ -101,10 +101,18 @@ def bare_run(db: Database, machine_id: str) -> str:
 
 
 def fill(
-    db: Database, run_id: str, number: int, count: int, *, batch: int = 1000, same: bool = False, needle: int = 0
+    db: Database,
+    run_id: str,
+    number: int,
+    count: int,
+    *,
+    batch: int = 1000,
+    same: bool = False,
+    needle: int = 0,
+    sealed: bool = False,
 ) -> None:
     """Append `count` lines to a run; `number` stands in them. `same`: all batches alike, where none is read again.
-    `needle`: the line that ends with a word that no other has.
+    `needle`: the line that ends with a word that no other has. `sealed`: as they come, as a server does it.
     """
     began = now().now - count * 20_000
     ready = lines(number, 1, batch, began) if same else []
@@ -119,6 +127,8 @@ def fill(
             for future in waiting:
                 future.result()
             waiting.clear()
+            if sealed:
+                settle(db)
     for future in waiting:
         future.result()
 
