@@ -4,6 +4,7 @@ import math
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH = EPOCH.replace(tzinfo=None)
 SECOND = 1_000_000
 # 9999-12-31T23:59:59Z, the last second datetime can show. A hostile clock may claim more.
 LATEST = 253_402_300_799 * SECOND
@@ -11,8 +12,8 @@ LATEST = 253_402_300_799 * SECOND
 
 def iso(micros: int) -> str:
     """ISO 8601 text with millisecond digits and `Z` for UTC microseconds."""
-    moment = EPOCH + timedelta(microseconds=min(max(micros, 0), LATEST))
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    moment = _NAIVE_EPOCH + timedelta(microseconds=min(max(micros, 0), LATEST))
+    return f"{moment.isoformat(timespec='milliseconds')}Z"
 
 
 def iso_or_none(micros: int | None) -> str | None:

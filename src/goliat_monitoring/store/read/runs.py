@@ -144,7 +144,7 @@ def summary_of(row: Row[Any]) -> RunSummary:
 _DERIVED = {"worker_name", "index", "live", "animation"}
 _PLAIN = [name for name in RunSummary.__struct_fields__ if name not in _DERIVED]
 _COLUMNS = [
-    *(column for column in runs.c if column.name not in ("fence_hash", "log_key")),
+    *(column for column in runs.c if column.name in {*_PLAIN, "animation"}),
     assignments.c.index.label("assignment_index"),
     studies.c.id.label("study_id"),
     studies.c.name.label("study_name"),

@@ -1,10 +1,10 @@
 """The fleet: every worker with what it is, how present it is and its newest run. Never reads a log."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, or_, select
 
 from goliat_monitoring.fleet.presence import has_left, presence, worker_state
 from goliat_monitoring.fleet.prices import price_of
@@ -19,6 +19,31 @@ from goliat_monitoring.wire.errors import Refused
 workers = tables.workers
 # From so many on all are read at once.
 MANY = 100
+
+
+class _Row(NamedTuple):
+    """The columns that a view is made of. By name a row of SQLAlchemy is slow to look into, and there are thousands."""
+
+    id: str
+    kind: str
+    machine_id: str | None
+    hostname: str
+    label: str
+    ip: str
+    facts: str
+    wish: str
+    notes: str
+    conditions: str
+    vitals: str
+    gpu_trace: str | None
+    clock_skew: int | None
+    price_per_hour: float | None
+    last_seen: int
+    left_at: int | None
+    created_at: int
+
+
+_SELECT = select(*(workers.c[name] for name in _Row._fields))
 
 
 class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,13 +86,16 @@ class WorkerView(msgspec.Struct, frozen=True, kw_only=True):
 
 def list_workers(connection: Connection, now: int, *, with_removed: bool = False) -> list[WorkerView]:
     """All workers, newest seen first; `now` in UTC microseconds."""
-    query = select(workers).order_by(workers.c.last_seen.desc(), workers.c.id.desc())
-    rows = connection.execute(query).all()
+    rows = _rows(connection, _SELECT.order_by(workers.c.last_seen.desc(), workers.c.id.desc()))
     return _views(connection, now, rows, newest_per_worker(connection), with_removed)
 
 
+def _rows(connection: Connection, query: Select[Any]) -> list[_Row]:
+    return [_Row._make(row) for row in connection.execute(query)]
+
+
 def _views(
-    connection: Connection, now: int, rows: Sequence[Row[Any]], newest: Mapping[str, RunSummary], with_removed: bool
+    connection: Connection, now: int, rows: Sequence[_Row], newest: Mapping[str, RunSummary], with_removed: bool
 ) -> list[WorkerView]:
     """`rows`: with each worker all others of its machine id, which may make it ambiguous."""
     aside = _set_aside(connection)
@@ -115,7 +143,7 @@ def workers_by_id(connection: Connection, now: int, ids: Collection[str]) -> dic
 def _near(connection: Connection, now: int, named: ColumnElement[bool]) -> list[WorkerView]:
     """The workers that are `named`, and all others of their machine ids."""
     beside = select(workers.c.machine_id).where(named, workers.c.machine_id != "")
-    rows = connection.execute(select(workers).where(or_(named, workers.c.machine_id.in_(beside)))).all()
+    rows = _rows(connection, _SELECT.where(or_(named, workers.c.machine_id.in_(beside))))
     newest = newest_per_worker(connection, [row.id for row in rows])
     return _views(connection, now, rows, newest, True)
 
@@ -135,7 +163,7 @@ def _nearness(worker: WorkerView) -> tuple[int, int, int]:
 
 
 def _view(
-    row: Row[tuple[object, ...]],
+    row: _Row,
     run: RunSummary | None,
     now: int,
     alike: list[str],
