@@ -2,20 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import claims, driver, tables, workers
+from goliat_monitoring.store import claims, tables, workers
 from goliat_monitoring.store.claims import Ask, Turn, claim_together
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.agent import Job
 from goliat_monitoring.wire.errors import Refused
 from tests.store.conftest import House
+from tests.store.noting import JOURNEY, journeys, noted_statements
 from tests.store.test_scheduling import Gpu, audited, part, study
 
 CLAIMERS = 50
@@ -88,38 +87,7 @@ def test_a_group_of_claims_is_three_journeys(house: House, monkeypatch: pytest.M
     statements = noted_statements(house, monkeypatch)
     together(house, *agents)
     # Who asks and what waits; the heads of the lane; the claims. With them go BEGIN and, by itself, COMMIT.
-    journeys, on_the_way = 0, False
-    for text in statements:
-        if text == JOURNEY:
-            on_the_way = not on_the_way
-            journeys += on_the_way
-        elif not on_the_way:
-            journeys += 1
-    assert journeys == 3, statements
-
-
-JOURNEY = "several statements"
-
-
-def noted_statements(house: House, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What the writer asks its database from now on; each end of a journey of several is `JOURNEY`."""
-    statements: list[str] = []
-    failures = driver._failures
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        statements.append(statement)
-
-    @contextmanager
-    def noted(connection: Any, raw: Any, sql: str) -> Iterator[None]:
-        statements.append(sql)
-        with failures(connection, raw, sql):
-            yield
-        if sql == JOURNEY:
-            statements.append(sql)
-
-    event.listen(house.database.engine, "before_cursor_execute", note)
-    monkeypatch.setattr(driver, "_failures", noted)
-    return statements
+    assert journeys(statements) == 3, statements
 
 
 def test_each_of_a_group_gets_its_own_answer(house: House) -> None:

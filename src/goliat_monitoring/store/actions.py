@@ -69,7 +69,7 @@ def cancel_assignment(connection: Connection, moment: Moment, assignment_id: str
     )  # fmt: skip
     live = _live_runs(connection, tables.assignments.c.id == assignment_id)
     if not live:
-        assignments.settle(connection, moment, assignment_id, AssignmentState.CANCELLED, actor=actor)
+        assignments.settle(connection, moment, row, AssignmentState.CANCELLED, actor=actor)
         return
     connection.execute(update(parts).where(parts.c.id == assignment_id).values(cancel_asked=True))
     for run in live:

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
-from goliat_monitoring.store import conditions, runs, tables, verdicts, workers
+from goliat_monitoring.store import conditions, driver, runs, tables, verdicts, workers
+from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.credentials import use_enrolment
 from goliat_monitoring.store.events import record
@@ -26,7 +27,9 @@ WISHED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 ASKED = "asked by a person"
 
-sessions, credentials, streams = tables.sessions, tables.credentials, tables.streams
+sessions, credentials = tables.sessions, tables.credentials
+_HEARD = "SELECT next_offset FROM streams WHERE run_id = {value} AND stream_id = {value}"
+_FILES = "SELECT relative_path, filename, sha256 FROM artifacts WHERE run_id = {value}"
 
 
 def enrol(
@@ -272,20 +275,13 @@ def _fingerprint(who: wire.Fingerprint) -> str:
 
 
 def _require_complete(connection: Connection, run_id: str, said: wire.End) -> None:
-    have = connection.execute(
-        select(streams.c.next_offset).where(streams.c.run_id == run_id, streams.c.stream_id == said.stream)
-    ).scalar()
-    if (have or 0) < said.next_offset:
-        raise Refused(409, "items are missing before the end", f"send from offset {have or 0}", {"next": have or 0})
-    artifacts = tables.artifacts
-    stored = {
-        (row.relative_path, row.filename, row.sha256)
-        for row in connection.execute(
-            select(artifacts.c.relative_path, artifacts.c.filename, artifacts.c.sha256).where(
-                artifacts.c.run_id == run_id
-            )
-        )
-    }
+    with driver.one_journey(connection):
+        heard = driver.fetch_later(connection, marked(connection, _HEARD), (run_id, said.stream))
+        kept = driver.fetch_later(connection, marked(connection, _FILES), (run_id,)) if said.manifest else None
+    have = max((offset for (offset,) in heard()), default=0)
+    if have < said.next_offset:
+        raise Refused(409, "items are missing before the end", f"send from offset {have}", {"next": have})
+    stored = frozenset(kept()) if kept is not None else frozenset()
     missing = [list(entry) for entry in said.manifest if tuple(entry) not in stored]
     if missing:
         raise Refused(409, "files are missing before the end", f"{len(missing)} files", {"missing": missing})

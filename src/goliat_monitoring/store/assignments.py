@@ -1,14 +1,14 @@
 """The only module that changes the state of an assignment and of its cases, in the transaction that changes the run."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import driver, tables
-from goliat_monitoring.store.bulk import fetch_later, rows_of
+from goliat_monitoring.store.bulk import execute, fetch_later, marked, rows_of
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -17,7 +17,10 @@ from goliat_monitoring.wire.errors import Refused
 
 assignments, cases = tables.assignments, tables.cases
 _ONE = select(assignments).where(assignments.c.id == bindparam("one"))
-_CASES = select(cases).where(cases.c.assignment_id == bindparam("one")).order_by(cases.c.ordinal)
+_CASES = """
+    SELECT case_key, ordinal, phantom, frequency, placement, details, relative_path, weight FROM cases
+    WHERE assignment_id = {value} ORDER BY ordinal
+"""
 _START = (
     update(assignments)
     .where(assignments.c.id == bindparam("one"))
@@ -37,6 +40,36 @@ _START_FIRST = """
     FROM {rows} WHERE assignments.id = v.c0 AND assignments.state = 'PENDING' AND assignments.attempts = 0
     RETURNING assignments.id
 """
+_SETTLE = """
+    UPDATE assignments SET state = {value}, memory_errors = memory_errors + {value}, not_before = {value},
+    prefer_until = {value}, vram_above = {value}, ask = {value}, cancel_asked = false, completed_at = {value},
+    updated_at = {value} WHERE id = {value}
+"""
+_LEARN_TOTAL = """
+    UPDATE assignments SET expected_total = v.c1 FROM {rows}
+    WHERE assignments.id = v.c0 AND assignments.expected_total IS NULL
+"""
+# The first run that completed a case stays the one whose files are shown.
+_MARK = """
+    UPDATE cases SET state = v.c2, run_id = CASE WHEN v.c2 = 'done' THEN v.c3 END FROM {rows}
+    WHERE cases.assignment_id = v.c0 AND cases.case_key = v.c1
+    AND cases.state <> v.c2 AND (cases.state <> 'done' OR cases.run_id = v.c3)
+"""
+_WEIGH = """
+    UPDATE assignments SET updated_at = v.c1, done_weight = (
+        SELECT coalesce(sum(c.weight), 0.0) FROM cases AS c WHERE c.assignment_id = assignments.id AND c.state = 'done'
+    ) FROM {rows} WHERE assignments.id = v.c0
+"""
+
+
+class CaseState(NamedTuple):
+    """What a run says of a case of its assignment: `done`, `failed` or `pending`. `at`: when it did."""
+
+    assignment_id: str
+    case_key: str
+    state: str
+    run_id: str
+    at: int
 
 
 def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
@@ -49,20 +82,13 @@ def get(connection: Connection, assignment_id: str) -> Row[tuple[object, ...]]:
 
 def expected_cases(connection: Connection, assignment_id: str) -> list[Case]:
     """The cases that the assignment asks for, in order; empty while nobody knows them."""
-    rows = connection.execute(_CASES, {"one": assignment_id}).all()
-    return [
-        Case(
-            key=row.case_key,
-            ordinal=row.ordinal,
-            phantom=row.phantom,
-            frequency=row.frequency,
-            placement=row.placement,
-            details=row.details,
-            relative_path=row.relative_path,
-            weight=row.weight,
-        )
-        for row in rows
-    ]
+    return expected_later(connection, assignment_id)()
+
+
+def expected_later(connection: Connection, assignment_id: str | None) -> Callable[[], list[Case]]:
+    """`expected_cases` for a block of `driver.one_journey`; none of no assignment."""
+    rows = driver.fetch_later(connection, marked(connection, _CASES), (assignment_id,))
+    return lambda: [Case(*row) for row in rows()]
 
 
 def phases_of(row: Row[tuple[object, ...]]) -> Phases:
@@ -115,7 +141,7 @@ def start_first(connection: Connection, moment: Moment, started: Sequence[tuple[
 def settle(
     connection: Connection,
     moment: Moment,
-    assignment_id: str,
+    row: Row[tuple[object, ...]],
     state: AssignmentState,
     *,
     memory_error: bool = False,
@@ -127,24 +153,12 @@ def settle(
 ) -> None:
     """A run of the assignment is over, or a person decided; `state` is what the rules made of that.
 
+    `row`: the assignment before that. May stand in a journey of `store.driver`.
     `not_before`, `prefer_until`, `vram_above`, `ask`: see `fleet.retry.After` and the table.
     """
-    row = get(connection, assignment_id)
-    connection.execute(
-        update(assignments)
-        .where(assignments.c.id == assignment_id)
-        .values(
-            state=state,
-            memory_errors=assignments.c.memory_errors + int(memory_error),
-            not_before=not_before,
-            prefer_until=prefer_until,
-            vram_above=vram_above,
-            ask=ask,
-            cancel_asked=False,
-            completed_at=moment.now if state in (AssignmentState.COMPLETED, AssignmentState.FAILED) else None,
-            updated_at=moment.now,
-        )
-    )
+    completed_at = moment.now if state in (AssignmentState.COMPLETED, AssignmentState.FAILED) else None
+    values = (state.value, int(memory_error), not_before, prefer_until, vram_above, ask, completed_at, moment.now)
+    driver.execute(connection, marked(connection, _SETTLE), (*values, row.id))
     data: dict[str, Any] = {"notBefore": not_before, "ask": ask or None}
     record(
         connection,
@@ -152,7 +166,7 @@ def settle(
         f"assignment_{state.lower()}",
         actor=actor,
         super_study_id=row.super_study_id,
-        assignment_id=assignment_id,
+        assignment_id=row.id,
         was=row.state,
         **{name: value for name, value in data.items() if value is not None},
     )
@@ -186,7 +200,7 @@ def requeue(connection: Connection, moment: Moment, assignment_id: str, actor: s
         super_study_id=row.super_study_id,
         assignment_id=assignment_id,
     )
-    settle(connection, moment, assignment_id, AssignmentState.PENDING, actor=actor)
+    settle(connection, moment, row, AssignmentState.PENDING, actor=actor)
 
 
 def settle_all(
@@ -242,30 +256,24 @@ def mark_cases(
     connection: Connection, moment: Moment, assignment_id: str, run_id: str, verdicts: Mapping[str, str]
 ) -> None:
     """Set the state of cases by key: `done`, `failed` or `pending`. A done case keeps the run that completed it."""
-    for state in ("done", "failed", "pending"):
-        keys = [key for key, verdict in verdicts.items() if verdict == state]
-        for chunk in _chunks(keys):
-            statement = update(cases).where(cases.c.assignment_id == assignment_id, cases.c.case_key.in_(chunk))
-            if state == "done":
-                # The first run that completed a case stays the one whose files are shown.
-                statement = statement.where(cases.c.state != "done").values(state=state, run_id=run_id)
-            else:
-                statement = statement.where((cases.c.state != "done") | (cases.c.run_id == run_id)).values(
-                    state=state, run_id=None
-                )
-            connection.execute(statement)
-    done_weight = (
-        select(func.coalesce(func.sum(cases.c.weight), 0.0))
-        .where(cases.c.assignment_id == assignment_id, cases.c.state == "done")
-        .scalar_subquery()
-    )
-    study_id = connection.execute(
-        update(assignments)
-        .where(assignments.c.id == assignment_id)
-        .values(done_weight=done_weight, updated_at=moment.now)
-        .returning(assignments.c.super_study_id)
-    ).scalar_one()
-    touch(connection, "studies", f"study:{study_id}")
+    mark(connection, [CaseState(assignment_id, key, state, run_id, moment.now) for key, state in verdicts.items()])
+    touch(connection, "studies", f"study:{get(connection, assignment_id).super_study_id}")
+
+
+def mark(connection: Connection, states: Collection[CaseState]) -> None:
+    """`mark_cases` for several runs. May stand in a journey of `store.driver`; the caller touches the studies."""
+    if states:
+        of_case = rows_of(connection, cases, ("assignment_id", "case_key", "state", "run_id"))
+        execute(connection, _MARK, of_case, [it[:4] for it in states])
+        weighed = {it.assignment_id: it.at for it in states}
+        execute(connection, _WEIGH, rows_of(connection, assignments, ("id", "updated_at")), list(weighed.items()))
+
+
+def learn_totals(connection: Connection, totals: Mapping[str, int]) -> None:
+    """How many simulations there are, by assignment, where nobody knew. May stand in a journey of `store.driver`."""
+    if totals:
+        source = rows_of(connection, assignments, ("id", "expected_total"))
+        execute(connection, _LEARN_TOTAL, source, list(totals.items()))
 
 
 def _chunks(keys: Sequence[str], size: int = 500) -> Iterable[Sequence[str]]:

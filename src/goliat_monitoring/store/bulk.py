@@ -76,6 +76,11 @@ def fetch(connection: Connection, sql: str, source: RowSource, rows: Rows, *valu
     return driver.fetch(connection, *_asked(connection, sql, source, rows, values))
 
 
+def execute(connection: Connection, sql: str, source: RowSource, rows: Rows, *values: Any) -> None:
+    """`fetch` for a statement whose result nobody needs."""
+    driver.execute(connection, *_asked(connection, sql, source, rows, values))
+
+
 def fetch_later(
     connection: Connection, sql: str, source: RowSource, rows: Rows, *values: Any
 ) -> driver.Later:  # fmt: skip

@@ -1,18 +1,18 @@
 """The append-only record of claims, leases, state changes and people's actions."""
 
 import msgspec
-from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy import Connection
 
-from goliat_monitoring.store import tables
+from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.bulk import insert_rows, marked
 
-# Nobody asks for the new row's id.
-_INSERT = insert(tables.events).inline()
+COLUMNS = ("at", "kind", "actor", "worker_id", "super_study_id", "assignment_id", "run_id", "data")
 # An event about an assignment is one about its study, whoever tells it.
-_INSERT_OF_ASSIGNMENT = _INSERT.values(
-    super_study_id=select(tables.assignments.c.super_study_id)
-    .where(tables.assignments.c.id == bindparam("assignment"))
-    .scalar_subquery()
-)
+_OF_ASSIGNMENT = """
+    INSERT INTO events (at, kind, actor, worker_id, assignment_id, run_id, data, super_study_id)
+    VALUES ({value}, {value}, {value}, {value}, {value}, {value}, {value},
+            (SELECT super_study_id FROM assignments WHERE id = {value}))
+"""
 
 
 def record(
@@ -27,17 +27,11 @@ def record(
     run_id: str | None = None,
     **data: object,
 ) -> None:
-    """Append one event. `data` must be JSON values."""
-    values: dict[str, object] = {
-        "at": now,
-        "kind": kind,
-        "actor": actor,
-        "worker_id": worker_id,
-        "assignment_id": assignment_id,
-        "run_id": run_id,
-        "data": msgspec.json.encode(data).decode(),
-    }
+    """Append one event. `data` must be JSON values. May stand in a journey of `store.driver`."""
+    text = msgspec.json.encode(data).decode()
     if super_study_id is None and assignment_id is not None:
-        connection.execute(_INSERT_OF_ASSIGNMENT, {**values, "assignment": assignment_id})
+        values = (now, kind, actor, worker_id, assignment_id, run_id, text, assignment_id)
+        driver.execute(connection, marked(connection, _OF_ASSIGNMENT), values)
     else:
-        connection.execute(_INSERT, {**values, "super_study_id": super_study_id})
+        row = (now, kind, actor, worker_id, super_study_id, assignment_id, run_id, text)
+        insert_rows(connection, tables.events, COLUMNS, [row])

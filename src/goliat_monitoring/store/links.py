@@ -105,11 +105,7 @@ def _know_simulations(connection: Connection, moment: Moment, claim: SilentClaim
     if done:
         assignments.mark_cases(connection, moment, claim.assignment_id, stranger.run_id, done)
     if stranger.total is not None and not expected:
-        connection.execute(
-            update(tables.assignments)
-            .where(tables.assignments.c.id == claim.assignment_id, tables.assignments.c.expected_total.is_(None))
-            .values(expected_total=stranger.total)
-        )
+        assignments.learn_totals(connection, {claim.assignment_id: stranger.total})
 
 
 def _take_uploads(connection: Connection, moment: Moment, claim: SilentClaim, run_id: str, ip: str) -> None:

@@ -14,6 +14,12 @@ from goliat_monitoring.study.missing import covering
 
 run_configs, cases = tables.run_configs, tables.cases
 _CONFIG = select(run_configs.c.config).where(run_configs.c.run_id == bindparam("one"))
+_ASSIGNMENT = (
+    select(tables.assignments, run_configs.c.config.label("portion"))
+    .join(tables.runs, tables.runs.c.assignment_id == tables.assignments.c.id)
+    .outerjoin(run_configs, run_configs.c.run_id == tables.runs.c.id)
+    .where(tables.runs.c.id == bindparam("one"))
+)
 
 
 def narrow(connection: Connection, moment: Moment, run_id: str, assignment: Row[Any]) -> None:
@@ -47,9 +53,18 @@ def config_of(connection: Connection, run_id: str) -> str | None:
     return connection.execute(_CONFIG, {"one": run_id}).scalar()
 
 
+def assignment_of(connection: Connection, run_id: str) -> Row[Any]:
+    """The row of a run's assignment, and with it as `portion` what `config_of` gives."""
+    return connection.execute(_ASSIGNMENT, {"one": run_id}).one()
+
+
 def cases_of(connection: Connection, config: str | None, assignment_id: str) -> list[Case]:
     """The cases that a run with this config of its own is to compute, in order; empty while nobody knows them."""
-    whole = assignments.expected_cases(connection, assignment_id)
+    return narrowed(config, assignments.expected_cases(connection, assignment_id))
+
+
+def narrowed(config: str | None, whole: list[Case]) -> list[Case]:
+    """Those of an assignment's cases that such a run is to compute, in order."""
     if config is None:
         return whole
     asked = {case.key for case in enumerate_cases(msgspec.json.decode(config))}

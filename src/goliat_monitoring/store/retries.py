@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Row, func, or_, select, update
 
@@ -11,7 +11,8 @@ from goliat_monitoring.fleet.causes import BLAMES_WORKER, Cause
 from goliat_monitoring.fleet.retry import After, Past, after_run, set_aside
 from goliat_monitoring.fleet.states import AssignmentState, RunState
 from goliat_monitoring.fleet.timing import OFFLINE
-from goliat_monitoring.store import assignments, hours, tables
+from goliat_monitoring.store import assignments, driver, hours, tables
+from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -19,12 +20,29 @@ from goliat_monitoring.store.queue import machine_of, requirements_of
 
 runs, workers, studies, aside = tables.runs, tables.workers, tables.super_studies, tables.set_aside
 _FAILED = (Cause.ERROR, Cause.FAST, Cause.INPUT)
+# Whether a person cancelled it, and beside that each attempt that is held against it, newest first: one row even where
+# there is none. Read after the run's row was changed, so that its own attempt is among them.
+_HISTORY = """
+    SELECT a.cancel_asked OR s.cancelled, r.worker_id, r.cause, r.failure_key FROM assignments AS a
+    JOIN super_studies AS s ON s.id = a.super_study_id
+    LEFT JOIN runs AS r ON r.assignment_id = a.id AND r.attempt > a.counts_from
+    WHERE a.id = {value} ORDER BY r.attempt DESC
+"""
+
+
+class Attempt(NamedTuple):
+    """A run of the assignment that has ended."""
+
+    worker_id: str
+    cause: str
+    failure_key: str | None
 
 
 def settle(
     connection: Connection,
     moment: Moment,
     run: Row[Any],
+    assignment: Row[Any],
     outcome: RunState,
     cause: Cause,
     key: str,
@@ -34,26 +52,26 @@ def settle(
 
     `key`: of its early failure. `forced`: whatever the rules.
     """
-    assignment = assignments.get(connection, run.assignment_id)
-    hours.add(connection, assignment.super_study_id, run, outcome, moment.now)
-    history = connection.execute(
-        select(runs.c.id, runs.c.worker_id, runs.c.cause, runs.c.failure_key, runs.c.attempt)
-        .where(runs.c.assignment_id == run.assignment_id, runs.c.attempt > assignment.counts_from)
-        .order_by(runs.c.attempt.desc())
-    ).all()
-    past, vram = _past(connection, moment, run, assignment, cause, key, history)
+    with driver.one_journey(connection):
+        hours.add(connection, assignment.super_study_id, run, outcome, moment.now)
+        found = driver.fetch_later(connection, marked(connection, _HISTORY), (assignment.id,))
+    rows = found()
+    by_person = any(row[0] for row in rows)
+    history = [Attempt(*row[1:]) for row in rows if row[1] is not None]
+    past, vram = _past(connection, moment, run, assignment, cause, key, history, by_person=by_person)
     after = after_run(outcome, past, moment.now) if forced is None else After(forced)
-    assignments.settle(
-        connection,
-        moment,
-        run.assignment_id,
-        after.state,
-        memory_error=cause is Cause.MEMORY,
-        not_before=after.not_before,
-        prefer_until=after.prefer_until,
-        vram_above=vram if after.more_memory else None,
-        ask=after.ask,
-    )
+    with driver.one_journey(connection):
+        assignments.settle(
+            connection,
+            moment,
+            assignment,
+            after.state,
+            memory_error=cause is Cause.MEMORY,
+            not_before=after.not_before,
+            prefer_until=after.prefer_until,
+            vram_above=vram if after.more_memory else None,
+            ask=after.ask,
+        )
     if after.wrong_input:
         _no_worker_is_to_blame(connection, assignment.super_study_id, key)
     if after.stops_retries:
@@ -85,18 +103,19 @@ def _past(
     assignment: Row[Any],
     cause: Cause,
     key: str,
-    history: Sequence[Any],
+    history: Sequence[Attempt],
+    *,
+    by_person: bool,
 ) -> tuple[Past, int]:
     """The facts, and the most memory of a GPU that had too little."""
     causes = [it.cause for it in history]
-    study = connection.execute(select(studies.c.cancelled).where(studies.c.id == assignment.super_study_id)).one()
     past = Past(
         cause,
         attempts=sum(it != Cause.LICENCE for it in causes),
         memory_errors=causes.count(Cause.MEMORY),
         errors=sum(it in _FAILED for it in causes),
         in_a_row=max(len(list(takewhile(lambda it: it == cause, causes))), 1),
-        by_person=bool(assignment.cancel_asked or study.cancelled),
+        by_person=by_person,
     )
     if cause in (Cause.NONE, Cause.PERSON, Cause.LICENCE):
         return past, 0

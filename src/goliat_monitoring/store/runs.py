@@ -1,19 +1,19 @@
 """Runs: opened by a claim or a study started by hand, ended once. Every change of a run's state is here."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from goliat_monitoring.fleet.causes import Cause, cause_of, failure_key
 from goliat_monitoring.fleet.states import AssignmentState, RunState
-from goliat_monitoring.store import assignments, retries, tables
-from goliat_monitoring.store.bulk import insert_rows
+from goliat_monitoring.store import assignments, driver, events, retries, tables
+from goliat_monitoring.store.bulk import insert_rows, update_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
-from goliat_monitoring.store.log.append import note
-from goliat_monitoring.store.log.window import release_all
+from goliat_monitoring.store.log import window
+from goliat_monitoring.store.log.append import note, note_line
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
@@ -25,7 +25,7 @@ _FIRST = (
     "id", "assignment_id", "worker_id", "session_id", "attempt", "kind", "fence_hash", "state", "claimed_at",
     "lease_until",
 )  # fmt: skip
-_EVENT = ("at", "kind", "actor", "worker_id", "super_study_id", "assignment_id", "run_id", "data")
+_ONE = select(runs).where(runs.c.id == bindparam("one"))
 _NEWEST_LIVE = (
     select(runs)
     .where(runs.c.worker_id.in_(bindparam("workers", expanding=True)), tables.LIVE_RUN)
@@ -36,7 +36,7 @@ _NEWEST_LIVE = (
 
 def get(connection: Connection, run_id: str) -> Row[tuple[object, ...]]:
     """The run's row. Raises `Refused` 404."""
-    row = connection.execute(select(runs).where(runs.c.id == run_id)).one_or_none()
+    row = connection.execute(_ONE, {"one": run_id}).one_or_none()
     if row is None:
         raise Refused(404, "no such run", run_id)
     return row
@@ -114,7 +114,7 @@ def open_first(connection: Connection, moment: Moment, opened: Sequence[Opened])
         for it in opened
     ])  # fmt: skip
     data = msgspec.json.encode({"attempt": 1, "leaseUntil": until}).decode()
-    insert_rows(connection, tables.events, _EVENT, [
+    insert_rows(connection, tables.events, events.COLUMNS, [
         (moment.now, "run_claimed", it.worker_id, it.worker_id, it.super_study_id, it.assignment_id, it.run_id, data)
         for it in opened
     ])  # fmt: skip
@@ -128,21 +128,39 @@ def change_state(
     connection: Connection, moment: Moment, row: Row[tuple[object, ...]], state: RunState, reason: str = ""
 ) -> None:
     """Move a live run between its live states and write why into the event log. Terminal states are final."""
+    values = new_state(row, state)
+    update_rows(connection, runs, tuple(values), [(row.id, *values.values())])
+    assignment = None if row.assignment_id is None else assignments.get(connection, row.assignment_id)
+    study_id = None if assignment is None else assignment.super_study_id
+    tell_state(connection, moment, row, state, reason, study_id)
+
+
+def new_state(row: Any, state: RunState) -> dict[str, str]:
+    """For whoever writes more of the run's row than its state: what `change_state` sets. Then `tell_state` it."""
     if RunState(row.state).terminal or state.terminal:
         raise ValueError(f"run {row.id}: {row.state} -> {state} is no change between live states")
-    connection.execute(update(runs).where(runs.c.id == row.id).values(state=state))
+    return {"state": state.value}
+
+
+def tell_state(
+    connection: Connection, moment: Moment, row: Any, state: RunState, reason: str, study_id: str | None
+) -> None:
+    """Write into the event log that and why a run moves to `state`; `row`: as it was before that, of this study. May
+    stand in a journey of `store.driver`."""
     record(
         connection,
         moment.now,
         f"run_{state}",
         worker_id=row.worker_id,
+        super_study_id=study_id,
         assignment_id=row.assignment_id,
         run_id=row.id,
         was=row.state,
         reason=reason,
     )
     touched(connection, row.id, row.worker_id)
-    touch_assignment(connection, row.assignment_id)
+    if study_id is not None:
+        touch(connection, "studies", f"study:{study_id}")
 
 
 def end(
@@ -155,50 +173,56 @@ def end(
     exit_code: int | None = None,
     actor: str = "server",
     trouble: str = "",
-    done_cases: int = 0,
+    done_cases: int | None = None,
+    assignment: Row[tuple[object, ...]] | None = None,
     assignment_state: AssignmentState | None = None,
 ) -> None:
     """End a live run for good and settle its assignment by the retry rules, or as `assignment_state` says.
 
-    `trouble`: what went wrong, as `fleet.causes.trouble_of` finds it; `done_cases`: how many it proved.
+    `trouble`: what went wrong, as `fleet.causes.trouble_of` finds it; `done_cases`: how many it proved, None if nobody
+    judged that; `assignment`: its row, if the caller has it.
     """
     if RunState(row.state).terminal:
         return
-    cause = cause_of(state, trouble, moment.now - row.claimed_at, done_cases)
+    if assignment is None and row.assignment_id is not None:
+        assignment = assignments.get(connection, row.assignment_id)
+    cause = cause_of(state, trouble, moment.now - row.claimed_at, done_cases or 0)
     key = failure_key(trouble) if cause is Cause.FAST else None
-    connection.execute(
-        update(runs)
-        .where(runs.c.id == row.id)
-        .values(
-            state=state,
-            reason=reason,
-            exit_code=exit_code,
-            ended_at=moment.now,
-            judge_at=None,
-            cause=cause,
-            failure_key=key or None,
-            flag="",
-            flag_reason="",
-            flagged_at=None,
-        )
-    )
-    record(
-        connection,
-        moment.now,
-        f"run_{state}",
-        actor=actor,
-        worker_id=row.worker_id,
-        assignment_id=row.assignment_id,
-        run_id=row.id,
-        was=row.state,
-        reason=reason,
-        cause=cause,
-    )
-    release_all(connection, row.id)
     level = "success" if state == RunState.SUCCEEDED else "warning"
-    note(connection, moment, row.id, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
-    if row.assignment_id is not None:
-        retries.settle(connection, moment, row, state, cause, key or "", assignment_state)
+    last = note_line(moment.now, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
+    log, numbered = window.close(connection, moment, row.id, last)
+    values: dict[str, Any] = {
+        **numbered,
+        "state": state.value,
+        "reason": reason,
+        "exit_code": exit_code,
+        "ended_at": moment.now,
+        "judge_at": None,
+        "cause": cause.value,
+        "failure_key": key or None,
+        "flag": "",
+        "flag_reason": "",
+        "flagged_at": None,
+        **({} if done_cases is None else {"done_cases": done_cases}),
+    }
+    with driver.one_journey(connection):
+        log.save()
+        update_rows(connection, runs, tuple(values), [(row.id, *values.values())])
+        record(
+            connection,
+            moment.now,
+            f"run_{state}",
+            actor=actor,
+            worker_id=row.worker_id,
+            super_study_id=None if assignment is None else assignment.super_study_id,
+            assignment_id=row.assignment_id,
+            run_id=row.id,
+            was=row.state,
+            reason=reason,
+            cause=cause,
+        )
+    if assignment is not None:
+        retries.settle(connection, moment, row, assignment, state, cause, key or "", assignment_state)
     touched(connection, row.id, row.worker_id)
     # Its agent hears of it at once.
     touch(connection, f"directive:{row.worker_id}")

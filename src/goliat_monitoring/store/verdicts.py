@@ -2,13 +2,16 @@
 
 import contextlib
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row
 
 from goliat_monitoring.fleet.causes import trouble_of
 from goliat_monitoring.fleet.evidence import EndedBy, Judged, Sign, SignKind, judge
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import assignments, portions, runs, tables
+from goliat_monitoring.store import assignments, driver, portions, runs, tables
+from goliat_monitoring.store.assignments import CaseState
+from goliat_monitoring.store.bulk import insert_rows, marked, update_rows
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.study.cases import Phases
 
@@ -18,44 +21,31 @@ evidence, simulations = tables.evidence, tables.simulations
 ERRORS_KEPT = 500
 SIGNS_KEPT = 50_000
 
+EVIDENCE = ("run_id", "kind", "sender_at", "received_at", "text", "case_key", "ordinal", "total", "line")
+_SIGNS = """
+    SELECT kind, sender_at, text, case_key, ordinal, total, line FROM evidence WHERE run_id = {value} ORDER BY id
+"""
+_KNOWN = "SELECT id, ordinal, case_key, state, why, ended_sender_at FROM simulations WHERE run_id = {value}"
+# What a verdict on a simulation means for its case; every other one leaves it to be done.
+_CASE_STATES = {"done": "done", "failed": "failed"}
+
 
 def keep(connection: Connection, run_id: str, have: int, signs: Sequence[tuple[int, Sign]]) -> int:
     """Store signs, each with the time it was received, of a run that has `have`; returns how many it has now."""
-    kept: list[tuple[int, Sign]] = []
-    for received_at, sign in signs:
-        if have + len(kept) < (ERRORS_KEPT if sign.kind is SignKind.ERROR else SIGNS_KEPT):
-            kept.append((received_at, sign))
-    if kept:
-        connection.execute(
-            insert(evidence),
-            [
-                {
-                    "run_id": run_id,
-                    "kind": sign.kind,
-                    "sender_at": sign.at,
-                    "received_at": received_at,
-                    "text": sign.text,
-                    "case_key": sign.case_key,
-                    "ordinal": sign.ordinal,
-                    "total": sign.total,
-                    "line": sign.line,
-                }
-                for received_at, sign in kept
-            ],
-        )
-    return have + len(kept)
+    rows = to_keep(run_id, have, signs)
+    insert_rows(connection, evidence, EVIDENCE, rows)
+    return have + len(rows)
 
 
-def signs_of(connection: Connection, run_id: str) -> list[Sign]:
-    """Everything the run is judged by."""
-    rows = connection.execute(select(evidence).where(evidence.c.run_id == run_id).order_by(evidence.c.id)).all()
-    found = []
-    for row in rows:
-        with contextlib.suppress(ValueError):
-            found.append(
-                Sign(SignKind(row.kind), row.sender_at, row.text, row.case_key, row.ordinal, row.total, row.line)
+def to_keep(run_id: str, have: int, signs: Sequence[tuple[int, Sign]]) -> list[tuple[Any, ...]]:
+    """The rows with which `keep` stores signs."""
+    rows: list[tuple[Any, ...]] = []
+    for received_at, it in signs:
+        if have + len(rows) < (ERRORS_KEPT if it.kind is SignKind.ERROR else SIGNS_KEPT):
+            rows.append(
+                (run_id, it.kind.value, it.at, received_at, it.text, it.case_key, it.ordinal, it.total, it.line)
             )
-    return found
+    return rows
 
 
 def close(
@@ -69,29 +59,27 @@ def close(
     actor: str = "server",
 ) -> Judged:
     """Judge a live run and end it. `ended_by`: who said that it is over, as `fleet.evidence.judge` wants it."""
-    if row.assignment_id is not None:
-        assignment = assignments.get(connection, row.assignment_id)
-        expected = portions.cases_of(connection, portions.config_of(connection, row.id), row.assignment_id)
+    assignment = None if row.assignment_id is None else portions.assignment_of(connection, row.id)
+    with driver.one_journey(connection):
+        whole = assignments.expected_later(connection, row.assignment_id)
+        told = driver.fetch_later(connection, marked(connection, _SIGNS), (row.id,))
+        known = driver.fetch_later(connection, marked(connection, _KNOWN), (row.id,))
+    expected, total, phases = whole(), None, Phases()
+    if assignment is not None:
+        expected = portions.narrowed(assignment.portion, expected)
         total = len(expected) or assignment.expected_total
         phases = assignments.phases_of(assignment)
-    else:
-        expected, total, phases = [], None, Phases()
-    signs = signs_of(connection, row.id)
+    signs = _signs(told())
     verdict = judge(expected, total, signs, phases, exit_code, ended_by)
-    _write_simulations(connection, row.id, verdict)
-    if row.assignment_id is not None:
-        states = {"done": "done", "failed": "failed"}
-        keys = {case.key for case in expected}
-        assignments.mark_cases(
-            connection,
-            moment,
-            row.assignment_id,
-            row.id,
-            {key: states.get(case.state, "pending") for key, case in verdict.cases.items() if key in keys},
-        )
+    with driver.one_journey(connection):
+        _write_simulations(connection, known(), verdict)
+        if assignment is not None:
+            asked = {case.key for case in expected}
+            assignments.mark(connection, [
+                CaseState(assignment.id, key, _CASE_STATES.get(case.state, "pending"), row.id, moment.now)
+                for key, case in verdict.cases.items() if key in asked
+            ])  # fmt: skip
     text = f"{verdict.reason} {reason}".strip() if verdict.outcome != RunState.SUCCEEDED else verdict.reason
-    done = sum(case.state == "done" for case in verdict.cases.values())
-    connection.execute(update(tables.runs).where(tables.runs.c.id == row.id).values(done_cases=done))
     runs.end(
         connection,
         moment,
@@ -101,20 +89,26 @@ def close(
         exit_code=exit_code,
         actor=actor,
         trouble=trouble_of(signs, text),
-        done_cases=done,
+        done_cases=sum(case.state == "done" for case in verdict.cases.values()),
+        assignment=assignment,
     )
     return verdict
 
 
-def _write_simulations(connection: Connection, run_id: str, verdict: Judged) -> None:
-    known = connection.execute(
-        select(simulations.c.id, simulations.c.ordinal, simulations.c.case_key).where(simulations.c.run_id == run_id)
-    ).all()
-    for row in known:
-        case = verdict.cases.get(row.case_key or "") or verdict.cases.get(f"#{row.ordinal}")
-        if case is not None:
-            connection.execute(
-                update(simulations)
-                .where(simulations.c.id == row.id)
-                .values(state=case.state, why=case.why, ended_sender_at=case.ended_at)
-            )
+def _signs(rows: Sequence[tuple[Any, ...]]) -> list[Sign]:
+    """Everything a run is judged by."""
+    found = []
+    for kind, at, text, case_key, ordinal, total, line in rows:
+        with contextlib.suppress(ValueError):
+            found.append(Sign(SignKind(kind), at, text, case_key, ordinal, total, bool(line)))
+    return found
+
+
+def _write_simulations(connection: Connection, known: Sequence[tuple[Any, ...]], verdict: Judged) -> None:
+    """Set what the verdict says otherwise than the rows `known`."""
+    changed = []
+    for row_id, ordinal, case_key, *was in known:
+        case = verdict.cases.get(case_key or "") or verdict.cases.get(f"#{ordinal}")
+        if case is not None and was != [case.state, case.why, case.ended_at]:
+            changed.append((row_id, case.state, case.why, case.ended_at))
+    update_rows(connection, simulations, ("state", "why", "ended_sender_at"), changed)

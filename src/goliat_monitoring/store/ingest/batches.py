@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, select, tuple_, update
+from sqlalchemy import Connection, Row, update
 
-from goliat_monitoring.store import assignments, tables
+from goliat_monitoring.store import assignments, driver, tables
 from goliat_monitoring.store.agents import admit_run
-from goliat_monitoring.store.bulk import upsert_rows
+from goliat_monitoring.store.bulk import fetch_later, rows_of, upsert_rows
 from goliat_monitoring.store.ingest.draft import RunDraft
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
 from goliat_monitoring.store.ingest.round import Round
@@ -21,6 +21,10 @@ from goliat_monitoring.wire.lines import LOGGED, Line, lines_of_message
 
 streams = tables.streams
 STREAMS = ("run_id", "stream_id", "next_offset")
+_STREAMS = """
+    SELECT s.run_id, s.stream_id, s.next_offset FROM {rows}
+    JOIN streams AS s ON s.run_id = v.c0 AND s.stream_id = v.c1
+"""
 
 
 class AgentBatch(NamedTuple):
@@ -73,10 +77,12 @@ class Streams:
         self._moved: set[tuple[str, str]] = set()
         keys = {(batch.run_id, batch.said.stream) for batch in batches}
         if keys:
-            group.read(run_id for run_id, _ in keys)
-            query = select(streams).where(tuple_(streams.c.run_id, streams.c.stream_id).in_(keys))
-            for row in group.connection.execute(query):
-                self._next[row.run_id, row.stream_id] = row.next_offset
+            source = rows_of(group.connection, streams, STREAMS[:2])
+            with driver.one_journey(group.connection):
+                opened = group.read_later(run_id for run_id, _ in keys)
+                rows = fetch_later(group.connection, _STREAMS, source, list(keys))
+            opened()
+            self._next = {(run_id, stream_id): offset for run_id, stream_id, offset in rows()}
 
     def hear(self, batch: AgentBatch) -> wire.Accepted:
         """Apply the items that are not applied yet. Raises `Refused`, and then nothing was changed."""

@@ -12,11 +12,11 @@ from sqlalchemy import Connection
 from goliat_monitoring.fleet.evidence import SignKind
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import driver, runs, tables, verdicts
-from goliat_monitoring.store.bulk import fetch, insert_rows, lock_runs, rows_of, update_rows, upsert_rows
+from goliat_monitoring.store.bulk import fetch_later, insert_rows, lock_runs, rows_of, update_rows, upsert_rows
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.ingest.draft import MESSAGES_KEPT, RunDraft
 from goliat_monitoring.store.ingest.reading import read_lines
-from goliat_monitoring.store.ingest.simulations import FOLLOWED, follow_simulations
+from goliat_monitoring.store.ingest.simulations import FOLLOWED, Simulations, read_simulations
 from goliat_monitoring.store.log import append, window
 from goliat_monitoring.store.log.append import LogRows, LogState, state_values
 from goliat_monitoring.store.log.held import body_of
@@ -58,12 +58,19 @@ class Round:
 
     def read(self, run_ids: Iterable[str]) -> None:
         """Read these runs in one go, locked against other server processes until the commit."""
-        wanted = [run_id for run_id in set(run_ids) if run_id not in self._drafts]
-        if wanted:
-            connection = self.connection
-            source = rows_of(connection, tables.runs, ("id",))
-            for row in fetch(connection, _READ + lock_runs(connection), source, [(run_id,) for run_id in wanted]):
+        self.read_later(run_ids)()
+
+    def read_later(self, run_ids: Iterable[str]) -> Callable[[], None]:
+        """`read` for a block of `driver.one_journey`: a function that opens their drafts when the block is over."""
+        wanted = [(run_id,) for run_id in set(run_ids) if run_id not in self._drafts]
+        source = rows_of(self.connection, tables.runs, ("id",))
+        rows = fetch_later(self.connection, _READ + lock_runs(self.connection), source, wanted) if wanted else list
+
+        def opened() -> None:
+            for row in rows():
                 self.open(RunRow(*row))
+
+        return opened
 
     def get(self, run_id: str) -> RunDraft | None:
         """The draft of a run that was read or opened before."""
@@ -84,11 +91,16 @@ class Round:
     def _write(self, drafts: list[RunDraft], *others: Callable[[], None]) -> None:
         heard = [draft for draft in drafts if draft.now]
         rows = LogRows(self.connection)
+        simulations = read_simulations(self.connection, [draft for draft in heard if _is_followed(draft)])
+        evidence: list[tuple[Any, ...]] = []
         for draft in heard:
-            self._settle(draft)
+            evidence += self._settle(draft, simulations)
             self._add_lines(rows, draft)
         with driver.one_journey(self.connection):
+            insert_rows(self.connection, tables.evidence, verdicts.EVIDENCE, evidence)
+            simulations.save(self.connection)
             self._store(rows, heard)
+            self._tell_states(heard, simulations)
             for other in others:
                 other()
         for draft in heard:
@@ -123,22 +135,30 @@ class Round:
         )  # fmt: skip
         self._update(heard)
 
-    def _settle(self, draft: RunDraft) -> None:
-        connection, run = self.connection, draft.run
+    def _settle(self, draft: RunDraft, simulations: Simulations) -> list[tuple[Any, ...]]:
+        """Draw the conclusions from all that was heard of a run. Returns the rows of its evidence."""
+        evidence = verdicts.to_keep(draft.run.id, draft.get("evidence_count"), draft.signs)
         if draft.signs:
-            have = verdicts.keep(connection, run.id, draft.get("evidence_count"), draft.signs)
-            draft.values["evidence_count"] = have
+            draft.values["evidence_count"] = draft.get("evidence_count") + len(evidence)
             signs = [sign for _, sign in draft.signs]
             if not draft.late:
-                moment = self._at(draft)
                 if any(sign.kind in FOLLOWED for sign in signs):
-                    follow_simulations(connection, moment, draft, signs)
+                    simulations.hear(draft, signs)
                 if any(sign.kind in (SignKind.FINISHED, SignKind.MEMORY_ERROR) for sign in signs):
                     self._heard_the_end(draft)
-        if not draft.late and run.state != RunState.RUNNING:
+        if _is_back(draft):
             self.upheaval = True
-            runs.change_state(connection, self._at(draft), run, RunState.RUNNING, "heard from it")
+            draft.values |= runs.new_state(draft.run, RunState.RUNNING)
         draft.settle()
+        return evidence
+
+    def _tell_states(self, heard: list[RunDraft], simulations: Simulations) -> None:
+        """Whose state changed by being heard."""
+        for draft in heard:
+            if _is_back(draft):
+                study_id = simulations.assigned.study_of(draft)
+                moment = self._at(draft)
+                runs.tell_state(self.connection, moment, draft.run, RunState.RUNNING, "heard from it", study_id)
 
     def _add_lines(self, rows: LogRows, draft: RunDraft) -> None:
         run = draft.run
@@ -181,3 +201,13 @@ class Round:
 
     def _at(self, draft: RunDraft) -> Moment:
         return Moment(draft.now, self.moment.reorder_window, self.moment.judge_delay, self.moment.quiet_until)
+
+
+def _is_back(draft: RunDraft) -> bool:
+    """Whether the run, which is not over, counts as running only now that it is heard."""
+    return not draft.late and bool(draft.run.state != RunState.RUNNING)
+
+
+def _is_followed(draft: RunDraft) -> bool:
+    """Whether what was heard of the run says something of its simulations, or changes its state."""
+    return _is_back(draft) or (not draft.late and any(sign.kind in FOLLOWED for _, sign in draft.signs))

@@ -128,6 +128,8 @@ class LogRows:
         known = _ends.get(run_id)
         if known is not None and known[0] == state.token:
             return known[1]
+        if not state.line_count:
+            return Fold()
         # The rows that this very unit of work has not written yet would be missing.
         self.save()
         return read_end(self._connection, run_id, state.line_count)

@@ -13,8 +13,8 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select, text
 
 from goliat_monitoring.store import driver, tables
-from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, lock_runs, marked, rows_of, update_rows
-from goliat_monitoring.store.log.append import LogRows, LogState
+from goliat_monitoring.store.bulk import Rows, delete_rows, fetch, fetch_later, lock_runs, marked, rows_of, update_rows
+from goliat_monitoring.store.log.append import LogRows, LogState, state_values
 from goliat_monitoring.store.log.held import Body, body_of, lines_of
 from goliat_monitoring.store.memory import Memory
 from goliat_monitoring.store.moment import Moment
@@ -144,12 +144,23 @@ def release(connection: Connection, portion: Sequence[Due]) -> None:
     _release(connection, found)
 
 
-def release_all(connection: Connection, run_id: str) -> None:
-    """Number whatever the run still holds: it is over, and what follows is said about it, not by it."""
-    states = _states(connection, [run_id])
-    held = _held(connection, _ALL, window, "run_id", [(run_id,)])
-    if held:
-        _release(connection, [(states[run_id], held, [])])
+def close(connection: Connection, moment: Moment, run_id: str, last: Line) -> tuple[LogRows, dict[str, Any]]:
+    """Number whatever the run still holds, and then `last`: it is over, and that is said about it, not by it.
+
+    Returns what the caller saves, and the columns of the run's row that change with it.
+    """
+    of_run, waiting = rows_of(connection, runs, ("id",)), rows_of(connection, window, ("run_id",))
+    with driver.one_journey(connection):
+        # First the lock: nothing comes in after what is read behind it.
+        found = fetch_later(connection, _STATES + lock_runs(connection), of_run, [(run_id,)])
+        held = fetch_later(connection, _ALL, waiting, [(run_id,)])
+    run, ready = RunState._make(found()[0]), [Held._make(row) for row in held()]
+    rows, values = LogRows(connection), dict[str, Any]()
+    state = LogState(run.line_count, run.token, run.tail_size, run.problems)
+    if ready:
+        state, numbered = _numbered(rows, run, _in_order(ready), ready)
+        values |= numbered
+    return rows, values | state_values(rows.add(run_id, state, [last], moment.now))
 
 
 def forget(connection: Connection, moment: Moment) -> bool:
@@ -201,18 +212,28 @@ def _release(connection: Connection, found: Iterable[tuple[RunState, list[Held],
         lines = _in_order(ready)
         if racing:
             _join(connection, lines, racing, gone)
-        state, key = _number(rows, run, lines, ready[-1].received_at)
-        newest = run.last_line_sender_at, run.last_line
-        shown = next((plain(line.text).strip() for line in reversed(lines) if line.text.strip()), "")
-        if shown and (newest[0] is None or lines[-1].time > newest[0]):
-            newest = lines[-1].time, shown[:500]
-        changed.append((run.id, state.line_count, state.token, state.tail_size, key, *newest, ready[-1].id))
+        state, numbered = _numbered(rows, run, lines, ready)
+        values = state_values(state) | numbered
+        changed.append((run.id, *[values[name] for name in CHANGED]))
     with driver.one_journey(connection):
         rows.save()
         update_rows(connection, runs, CHANGED, changed)
         delete_rows(connection, window, gone)
     if memory is not None:
         memory.update(CHANGED, changed)
+
+
+def _numbered(
+    rows: LogRows, run: RunState, lines: list[Line], ready: Sequence[Held]
+) -> tuple[LogState, dict[str, Any]]:
+    """Number `lines`, those of `ready` and what raced with them: the state then, and what else of the run's row."""
+    state, key = _number(rows, run, lines, ready[-1].received_at)
+    newest = run.last_line_sender_at, run.last_line
+    shown = next((plain(line.text).strip() for line in reversed(lines) if line.text.strip()), "")
+    if shown and (newest[0] is None or lines[-1].time > newest[0]):
+        newest = lines[-1].time, shown[:500]
+    at, text = newest
+    return state, {"log_key": key, "last_line_sender_at": at, "last_line": text, "numbered_to": ready[-1].id}
 
 
 def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gone: list[int]) -> None:
