@@ -1,5 +1,6 @@
 """The reorder window: every line is there once, waiting or numbered, whatever is broken off between two steps."""
 
+import string
 from collections import Counter
 from typing import Any
 
@@ -25,6 +26,11 @@ def message(house: House, machine: str, sequence: int, *items: tuple[float, str]
     said = {"type": "log_batch", "sequence": sequence, "logs": logs}
     body = msgspec.json.encode({"machineId": machine, "message": said, "timestamp": house.now / SECOND})
     return GuiPost(body, house.now, house.moment, "203.0.113.9")
+
+
+def word(number: int, place: int) -> str:
+    """Another one for each line, without digits: numbers that grow by one in turn are a storm, which is folded."""
+    return f"{string.ascii_lowercase[number // 26]}{string.ascii_lowercase[number % 26]}{'xyz'[place]}"
 
 
 def hear(house: House, *group: GuiPost) -> list[str]:
@@ -85,7 +91,7 @@ def test_every_line_is_there_once_at_any_moment(house: House, steps: list[tuple[
     fixed: dict[str, list[tuple[int | None, str]]] = {run_id: [] for run_id in said}
     for number, (what, machine, values) in enumerate(steps, 1):
         if what == "say":
-            texts = [f"{machine} says {number}.{i}" for i in range(len(values))]
+            texts = [f"{machine} says {word(number, i)}" for i in range(len(values))]
             run_id = post(house, names[machine], number, *zip([began + value for value in values], texts, strict=True))
             said[run_id] += texts
         elif what == "time":
