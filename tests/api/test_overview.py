@@ -1,14 +1,20 @@
 """What the overview reads, on both databases: counts, the finish, and since when a trouble is one."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from sqlalchemy import Connection, update
 
 from goliat_monitoring.fleet.forecast import Spread
 from goliat_monitoring.fleet.outlook import Future, Outlook
 from goliat_monitoring.server.pages import overview
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Server
+from goliat_monitoring.server.pages.today import day_of
+from goliat_monitoring.store.tables import assignments
 from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.clock import SECOND
 from tests.support.app import App
 
 WithApp = Callable[..., None]
@@ -19,7 +25,8 @@ async def seen(app: App, outlook: Outlook | None = None) -> tuple[dict[str, Any]
     now = app.clock.now
     ahead = outlook or await app.services.outlook()
     found = dict(await app.services.db.read(lambda c: overview.load(20, ahead, c, now)))
-    return found, render("overview.html", server=Server("http://x", "", False), now=now, **found)
+    server = Server("http://x", wants_token=False, here_only=False, makes_tokens=True)
+    return found, render("overview.html", server=server, now=now, **found)
 
 
 def numbers(found: dict[str, Any]) -> dict[str, int]:
@@ -43,6 +50,29 @@ def test_counts_of_work(with_app: WithApp) -> None:
         assert {it.name for it in found["studies"]} == {"one", "held", "gone"}
         assert found["studies_total"] == 2
         assert f'id="s-{study["id"]}"' in text
+
+    with_app(test)
+
+
+def complete(connection: Connection, index: int, at: int) -> None:
+    """An assignment was completed at `at`."""
+    done = update(assignments).where(assignments.c.index == index)
+    connection.execute(done.values(state="COMPLETED", completed_at=at))
+
+
+def test_what_was_completed_counts_until_midnight(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study("one", parts=3)
+        day = 24 * 3600 * SECOND
+        today, tomorrow = day_of(app.clock.now), day_of(app.clock.now + day)
+        for index, at in enumerate((today.began - 1, today.began, tomorrow.began - 1)):
+            await app.services.db.write(partial(complete, index=index, at=at))
+        for now, count in ((tomorrow.began - 1, 2), (tomorrow.began, 0), (tomorrow.began + 5 * day, 0)):
+            app.clock.now = now
+            found, text = await seen(app)
+            assert numbers(found)["done"] == count
+            assert f'title="since {day_of(now).clock} on the server"' in text
+            assert f"<b>{count}</b> <span>completed today</span>" in text
 
     with_app(test)
 

@@ -39,8 +39,9 @@ CONFIG: dict[str, Any] = {
 class Server:
     """One server process on a data folder of its own."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, admin_token: str = "") -> None:
         self.data_dir = data_dir
+        self.admin_token = admin_token
         self.port = 0
         self.start()
 
@@ -51,6 +52,7 @@ class Server:
             **os.environ,
             "GOLIAT_MONITORING_DATA_DIR": str(self.data_dir),
             "GOLIAT_MONITORING_PORT": str(self.port),
+            "GOLIAT_MONITORING_ADMIN_TOKEN": self.admin_token,
             # Lines get their numbers soon, and runs their verdict after that.
             "GOLIAT_MONITORING_REORDER_WINDOW_S": "0.7",
             "GOLIAT_MONITORING_JUDGE_DELAY_S": "1.5",
@@ -67,7 +69,8 @@ class Server:
             found = re.search(r"http://\S+?:(\d+)", line)
         self.port = int(found[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self.api = httpx.Client(base_url=self.url, timeout=20, trust_env=False)
+        headers = {"Authorization": f"Bearer {self.admin_token}"} if self.admin_token else {}
+        self.api = httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
     def stop(self) -> float:
         """End it in good order; returns the seconds that took."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Locator, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
 from goliat_monitoring.server.pages.assets import STATIC
 from tests.pages.accessibility import problems
@@ -145,17 +145,88 @@ def test_on_a_phone_a_row_has_two_lines_in_which_nothing_overlaps(browser: Brows
         "/": "#fleet", "/workers": "#fleet", "/studies": "main table", study: ".parts",
         f"{study}/gantt": "#attempts", f"{study}/results": "#result-parts", f"{study}/events": "#events",
         f"{study}/burn-up": "#history",
+        **{f"{study}/assignments?open={index}": "#tries" for index in tried(fleet)},
     }.items():  # fmt: skip
         page = screen.open(path)
-        page.locator(f"{table} > tbody > tr").first.wait_for()
-        rows = page.locator(f"{table} > tbody > tr:not(.detail)").evaluate_all(ROWS)
-        assert rows, path
-        for text, height, overlaps in rows:
-            assert height < 80, (path, text)
-            assert overlaps == [], (path, text)
+        two_lines(page, table, path)
         page.close()
     context.close()
     assert not screen.complaints
+
+
+def test_on_a_phone_a_row_of_the_settings_has_two_lines_and_a_third_that_opens(
+    browser: Browser, fleet: LivingFleet
+) -> None:
+    long = "nightly export of results to the institute's file server"
+    fleet.post("/api/tokens", {"label": long, "role": "operator", "days": 300})
+    fleet.post("/api/enrolment-tokens", {"hours": 24})
+    spent = fleet.post("/api/tokens", {"label": "lent", "role": "viewer"})
+    assert fleet.api.delete(f"/api/tokens/{spent['id']}").status_code == 200
+    for name, config in (("base.json", {}), ("near_field_of_a_family_at_700_MHz.json", {"extends": "base.json"})):
+        assert fleet.api.put(f"/api/configs/{name}", json=config).status_code == 200
+    price = {"gpu": "NVIDIA RTX 3090", "pricePerHour": 0.3}
+    assert fleet.api.put("/api/settings/gpu-prices", json=price).status_code == 200
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, fleet.url)
+    page = screen.open("/settings")
+    page.locator("#agents > summary").click()
+    tables = ("#tokens > .scroll table", "#agents table", "#retention table", "#prices table", "#library table")
+    for table in tables:
+        two_lines(page, table, table)
+    for row, *labels in (
+        (page.locator("#tokens tr", has_text="nightly"), "Kind", "Created", "Last used", "Expires"),
+        (page.locator("#agents tr", has_text="gpu-slow"), "Enrolled"),
+        (page.locator("#retention tr", has_text="Logs in"), "Said by"),
+        (page.locator("#library tr", has_text="near_field"), "Extends", "Size", "Stored", "SHA-256"),
+    ):
+        opened(row, labels)
+        ((text, height, overlaps),) = row.evaluate_all(ROWS)
+        assert height > 80, text
+        assert overlaps == [], text
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("[...document.querySelectorAll('.scroll')].every((it) => it.scrollWidth <= it.clientWidth)")
+    # From the top: what the head of the page covers has no size to be touched.
+    page.evaluate("scrollTo(0, 0)")
+    assert problems(page) == []
+    context.close()
+    assert not screen.complaints
+
+
+def test_on_a_phone_an_attempt_opens(browser: Browser, fleet: LivingFleet) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, fleet.url)
+    lost = next(run for run in fleet.get("/api/runs") if run["state"] == "lost")
+    page = screen.open(f"{fleet.pages()['study']}/assignments?open={lost['index']}")
+    row = page.locator("#tries > tbody > tr", has_text="Lost")
+    expect(row.get_by_text("the machine burnt down")).to_be_visible()
+    opened(row, ["Began", "Took"])
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    context.close()
+    assert not screen.complaints
+
+
+def tried(fleet: LivingFleet) -> set[int]:
+    """Indexes of the study's assignments that a worker has had."""
+    return {int(run["index"]) for run in fleet.get("/api/runs") if run["superStudyId"] == fleet.study}
+
+
+def opened(row: Locator, labels: list[str]) -> None:
+    """Open the third line of a row; insist that the cells of these labels are on it and nowhere else."""
+    for label in labels:
+        expect(row.locator(f"[data-label='{label}']")).to_be_hidden()
+    row.get_by_text("More").click()
+    for label in labels:
+        expect(row.locator(f"[data-label='{label}']")).to_be_visible()
+
+
+def two_lines(page: Page, table: str, name: str) -> None:
+    """Insist that each row of `table` is two lines high and that nothing in it lies on something else."""
+    page.locator(f"{table} > tbody > tr").first.wait_for()
+    rows = page.locator(f"{table} > tbody > tr:not(.detail)").evaluate_all(ROWS)
+    assert rows, name
+    for text, height, overlaps in rows:
+        assert height < 80, (name, text)
+        assert overlaps == [], (name, text)
 
 
 # Of each row its text, its height, and the cells that lie on one another.

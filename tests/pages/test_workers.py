@@ -46,6 +46,37 @@ def test_rows_tell_state_work_and_trouble(screen: Screen, machines: dict[str, Ma
     expect(page.locator(f"#w-{machines['delta'].id}")).to_contain_text("Offline 42 min, was running")
 
 
+def test_the_address_is_seen_at_every_width(browser: Browser, server: Server, machines: dict[str, Machine]) -> None:
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    screen = Screen(context, server.url)
+    page = screen.open("/workers")
+    row = page.locator(f"#w-{machines['bravo'].id}")
+    column, below = row.locator(".c-ip"), row.locator(".ip")
+    expect(column).to_have_text("127.0.0.1")
+    expect(below).to_be_hidden()
+    for width in (1399, 1280, 1024, 800, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        expect(column).to_be_hidden()
+        expect(below).to_be_visible()
+        expect(below).to_have_text("127.0.0.1")
+        name, line = row.locator("th a").bounding_box(), below.bounding_box()
+        assert name is not None
+        assert line is not None
+        if width == 360:
+            assert name["y"] <= line["y"] < name["y"] + name["height"], "beside the name"
+        else:
+            assert line["y"] >= name["y"] + name["height"] - 2, "under the name"
+        if width >= 1280:
+            assert page.evaluate(
+                "[...document.querySelectorAll('.scroll')].every((it) => it.scrollWidth <= it.clientWidth)"
+            ), width
+    # What is not asked for is not shown below a name either.
+    page.goto(f"{server.url}/workers?columns=gpu")
+    expect(page.locator("#fleet .ip")).to_have_count(0)
+    context.close()
+    assert not screen.complaints
+
+
 def test_filters_order_columns_and_view_are_links_and_stay(screen: Screen, machines: dict[str, Machine]) -> None:
     page = screen.open("/workers")
     page.get_by_role("link", name="GPU, last hour").click()

@@ -165,6 +165,14 @@ def _check_role(role: str, method: str, path: str) -> None:
         raise Refused(403, "only an admin may do this", f"the role of this token is {role}")
 
 
+def may(caller: Principal, method: str, path: str) -> bool:
+    """Whether the role of a person lets it call that; pages offer nothing else."""
+    with suppress(Refused):
+        _check_role(caller.role, method, path)
+        return True
+    return False
+
+
 def host_name(host: str) -> str:
     """The name in a `Host` header, without port and brackets, in lower case."""
     host = host.strip().lower()

@@ -16,6 +16,7 @@ from goliat_monitoring.server.pages.numbers import plural
 from goliat_monitoring.server.pages.sentence import Cause, Fleet, Lost, say
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.studies import eta_words
+from goliat_monitoring.server.pages.today import Day, day_of
 from goliat_monitoring.server.pages.words import sign
 from goliat_monitoring.server.pages.workers import COLUMNS, ON_OVERVIEW, STYLES, Filter, WorkerRow, filters, rows
 from goliat_monitoring.store.read import overview as read
@@ -23,12 +24,10 @@ from goliat_monitoring.store.read.prices import currency
 from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.store.read.studies import StudySummary, list_studies
 from goliat_monitoring.store.read.underway import under_way
-from goliat_monitoring.wire.clock import SECOND
 
 WORKERS_SHOWN = 50
 STUDIES_SHOWN = 20
 NEEDS_SHOWN, ALL_NEEDS = 20, 200
-DAY = 24 * 3600 * SECOND
 OF_WORKERS = ("online", "running", "idle", "error", "draining", "paused", "late", "offline")
 ALWAYS = frozenset({"online", "running", "idle", "late", "offline"})
 # All others are over and come last.
@@ -51,6 +50,7 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
     open_studies = list_studies(connection, ids=read.open_studies(connection), live=live)
     newest = list_studies(connection, limit=STUDIES_SHOWN, live=live) if len(open_studies) < STUDIES_SHOWN else []
     work = read.work(connection)
+    today = day_of(now)
     unfit = unfit_studies(open_studies, outlook)
     needs = needs_of(
         workers,
@@ -77,7 +77,7 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         "waits_for_first": bool(work.running) and finish.spread is None and finish.unknown > 0,
         "numbers": [
             ("Workers", worker_numbers(workers)),
-            ("Assignments", work_numbers(work, read.completed_since(connection, now - DAY))),
+            ("Assignments", work_numbers(work, read.completed_since(connection, today.began), today)),
         ],
         "burn": burn(workers),
         "currency": currency(connection),
@@ -161,18 +161,19 @@ def worker_numbers(workers: Sequence[WorkerRow]) -> list[Filter]:
     return [it for it in found if it.many or it.key in ALWAYS]
 
 
-def work_numbers(work: read.Work, completed: int) -> list[Filter]:
-    """Assignments by what is with them."""
+def work_numbers(work: read.Work, completed: int, today: Day) -> list[Filter]:
+    """Assignments by what is with them; `completed` of them today."""
     held = sign("study", "paused")
     found = [
         ("queued", work.queued, "queued", "/studies", sign("assignment", "PENDING")),
         ("held", work.held, "held by a pause", "/studies", held),
         ("under-way", work.running, "running", "/studies?show=running", sign("assignment", "RUNNING")),
         ("failed", work.failed, "failed", "/#needs" if work.failed else "/studies", sign("assignment", "FAILED")),
-        ("done", completed, "completed in 24 h", "/studies", sign("assignment", "COMPLETED")),
+        ("done", completed, "completed today", "/studies", sign("assignment", "COMPLETED")),
     ]
+    hints = {"done": f"since {today.clock} on the server"}
     return [
-        Filter(key, count, word, href, look.icon, look.tone)
+        Filter(key, count, word, href, look.icon, look.tone, hints.get(key, ""))
         for key, count, word, href, look in found
         if count or key != "held"
     ]

@@ -1,4 +1,5 @@
-"""How every page is served: a shell around one fragment, rendered once for all viewers and fetched again on events."""
+"""How every page is served: a shell around one fragment, rendered once for all who may do the same and fetched again on
+events."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from goliat_monitoring.server.auth import may
 from goliat_monitoring.server.errors import answer_problem
 from goliat_monitoring.server.pages.render import moment, render
 from goliat_monitoring.server.services import Services
@@ -90,18 +92,24 @@ def section(subject: str, key: str, kind: str, among: Sections, above: str = "")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a command to copy needs to know. `here_only`: only this machine can reach the server."""
+    """What a command to copy needs to know. `wants_token`: a machine needs one to join. `here_only`: only this machine
+    can reach the server. `makes_tokens`: whoever looks may make one."""
 
     url: str
-    token: str
+    wants_token: bool
     here_only: bool
+    makes_tokens: bool
 
 
 def server_of(request: Request[Any, Any, Any]) -> Server:
     """The server as the viewer reached it."""
     settings = request.app.state.services.settings
-    token = " --token YOUR_TOKEN" if settings.admin_token else ""
-    return Server(str(request.base_url).rstrip("/"), token, settings.open_to_this_machine)
+    return Server(
+        url=str(request.base_url).rstrip("/"),
+        wants_token=bool(settings.admin_token),
+        here_only=settings.open_to_this_machine,
+        makes_tokens=may(request.scope["state"]["principal"], "POST", "/api/enrolment-tokens"),
+    )
 
 
 async def fragment(request: Request[Any, Any, Any], page: Page) -> Response[str]:
@@ -257,4 +265,6 @@ async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
         found = await services.db.read(lambda connection: page.load(connection, now))
         return found["title"], render(page.template, server=server, now=now, **found)
 
-    return await services.fragments.get(services.hub, f"{server.url} {page.fragment}", page.topics, make)
+    # Whoever may do less sees less, and gets a text of its own.
+    key = f"{server.url} {server.makes_tokens} {page.fragment}"
+    return await services.fragments.get(services.hub, key, page.topics, make)

@@ -109,7 +109,7 @@ class WorkerRow:
 
 
 class Filter(NamedTuple):
-    """A filter as a link, with how many workers it shows."""
+    """A filter as a link, with how many workers it shows. `hint`: what the pointer is told besides."""
 
     key: str
     many: int
@@ -117,6 +117,7 @@ class Filter(NamedTuple):
     href: str
     icon: str
     tone: str
+    hint: str = ""
 
 
 def rows(connection: Connection, now: int, outlook: Outlook, live: Sequence[UnderWay] | None = None) -> list[WorkerRow]:

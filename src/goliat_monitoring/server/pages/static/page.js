@@ -93,7 +93,7 @@ document.addEventListener("click", async (event) => {
     tabs(document);
   } else {
     const code = node.closest(".command").querySelector("code");
-    const form = node.closest("dialog")?.querySelector("[data-join-form]");
+    const form = node.closest("[data-join]")?.querySelector("form");
     // No command without its token.
     if (form && code.textContent.includes("ONE_TIME_TOKEN")) {
       form.requestSubmit();
@@ -112,14 +112,14 @@ document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest
 
 // A fresh token goes into the command that is copied.
 document.addEventListener("done", (event) => {
-  const form = event.target.closest("[data-join-form]");
-  if (!form) return;
+  const join = event.target.closest("[data-join]");
+  if (!join) return;
   const { token, expiresAt } = event.detail;
-  for (const code of form.parentElement.querySelectorAll("[data-join] code")) {
+  for (const code of join.querySelectorAll("pre code")) {
     code.dataset.text ??= code.textContent;
     code.textContent = code.dataset.text.replace("ONE_TIME_TOKEN", token);
   }
-  form.querySelector("[data-join-said]").textContent =
+  join.querySelector("[data-join-said]").textContent =
     `The command holds a token for one machine, valid until ${absolute(new Date(expiresAt))}. It is shown this once.`;
 });
 
