@@ -30,6 +30,7 @@ def machines(server: Server) -> dict[str, Machine]:
 
 def names(page: Page) -> list[str]:
     """Of the workers in the order in which they are shown."""
+    page.wait_for_load_state("domcontentloaded")
     return page.locator("#fleet tbody th a, #fleet h2 a").all_inner_texts()
 
 

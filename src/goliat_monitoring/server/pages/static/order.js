@@ -80,7 +80,7 @@ document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-reorder]");
   if (button) reorder(button.dataset.reorder);
 });
-// The pointer and the focus have left: the order may be right again.
+// The pointer and the focus have left: the order may be right again. Rows that are gone tell nothing.
 function left() {
   for (const id of [...given.keys()]) {
     const node = document.getElementById(id);
@@ -88,4 +88,4 @@ function left() {
     if (node && !inside(node) && !(button && inside(button))) reorder(id);
   }
 }
-for (const kind of ["pointerout", "focusout"]) document.addEventListener(kind, () => given.size && setTimeout(left, 400));
+for (const kind of ["pointerout", "pointerover", "focusout"]) document.addEventListener(kind, () => given.size && setTimeout(left, 400));

@@ -119,7 +119,7 @@ document.addEventListener("done", (event) => {
     code.dataset.text ??= code.textContent;
     code.textContent = code.dataset.text.replace("ONE_TIME_TOKEN", token);
   }
-  join.querySelector("[data-join-said]").textContent =
+  join.querySelector("form span").textContent =
     `The command holds a token for one machine, valid until ${absolute(new Date(expiresAt))}. It is shown this once.`;
 });
 
