@@ -1,5 +1,6 @@
 """Requests that nobody honest sends: refused in one form, nothing half-written, nothing told of the inside."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -141,6 +142,26 @@ def test_too_large_is_413(with_app: WithApp) -> None:
         assert (await app.http.post("/api/gui-screenshots", files=form)).status_code == 413
         assert not list((app.services.settings.data_dir / "files" / "incoming").iterdir())
         assert await app.get("/api/workers") == []
+
+    with_app(test)
+
+
+def test_a_body_that_came_whole_is_refused_without_waiting_for_more(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        whole, sent = [{"type": "http.request", "body": b"[]", "more_body": False}], list[dict[str, Any]]()
+
+        async def receive() -> dict[str, Any]:
+            # Nothing follows, as the sender waits for the answer.
+            return whole.pop() if whole else await asyncio.Future()
+
+        async def send(message: dict[str, Any]) -> None:
+            sent.append(message)
+
+        headers = [(b"host", b"localhost"), (b"content-length", b"2")]
+        scope = {"type": "http", "method": "POST", "path": UPDATE, "headers": headers, "query_string": b""}
+        async with asyncio.timeout(10):
+            await app.asgi(scope, receive, send)
+        assert sent[0]["status"] == 400
 
     with_app(test)
 

@@ -143,6 +143,7 @@ class _Call:
         body: bytes = first.get("body", b"")
         # What was announced is there: the word that nothing follows would take another turn of the event loop.
         if headers.get("content-length", "") == str(len(body)) and 0 < len(body) <= JSON_LIMIT:
+            self._body_ended = True
             return body
         self._body_ended = not first.get("more_body", False)
         return await read_body(self.receive, headers, first=first)

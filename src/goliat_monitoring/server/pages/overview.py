@@ -171,9 +171,9 @@ def work_numbers(work: read.Work, completed: int, today: Day) -> list[Filter]:
         ("failed", work.failed, "failed", "/#needs" if work.failed else "/studies", sign("assignment", "FAILED")),
         ("done", completed, "completed today", "/studies", sign("assignment", "COMPLETED")),
     ]
-    hints = {"done": f"since {today.clock} on the server"}
+    since = f"since {today.clock} on the server"
     return [
-        Filter(key, count, word, href, look.icon, look.tone, hints.get(key, ""))
+        Filter(key, count, word, href, look.icon, look.tone, since if key == "done" else "")
         for key, count, word, href, look in found
         if count or key != "held"
     ]
