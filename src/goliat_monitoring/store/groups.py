@@ -49,12 +49,12 @@ class Groups:
     def __init__(self, engine: Engine, ahead: Ahead | None = None) -> None:
         self._engine = engine
         self._ahead = ahead
-        self._committer = ThreadPoolExecutor(1, thread_name_prefix="committer")
+        self._helper = ThreadPoolExecutor(1, thread_name_prefix="look-ahead")
         self.trouble: Trouble | None = None
 
     def close(self) -> None:
         """Let go of what a commit needs besides the engine."""
-        self._committer.shutdown()
+        self._helper.shutdown()
 
     def commit(self, group: Sequence[Call[Any]]) -> Committed:
         """Apply `group`; each call has its result or its failure afterwards. Never raises."""
@@ -103,12 +103,13 @@ class Groups:
             yield
             if self._ahead is None or not self._ahead.waits():
                 return
-            # The connection is the other thread's until that is done.
-            committing = self._committer.submit(stack.pop_all().close)
+            # The other thread gets Python's lock when the commit lets go of it. The other way round the commit would
+            # begin only when what is made ready is.
+            looking = self._helper.submit(self._ahead.look_ahead)
             try:
-                self._ahead.look_ahead()
+                stack.close()
             finally:
-                committing.result()
+                looking.result()
 
     def _look_for_trouble(self, group: Sequence[Call[Any]], *, changed: bool) -> frozenset[str]:
         """Remember whether the database itself fails, until it took a change. Returns the topic to tell."""
