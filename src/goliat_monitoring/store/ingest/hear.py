@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from goliat_monitoring.store.ingest.bare import GuiMessage, Senders
 from goliat_monitoring.store.ingest.batches import AgentBatch, Streams
+from goliat_monitoring.store.ingest.calm import take_calm
 from goliat_monitoring.store.ingest.round import Round
 from goliat_monitoring.wire.agent import Accepted
 from goliat_monitoring.wire.errors import Refused
@@ -16,7 +17,14 @@ Answer = str | Accepted | Exception
 
 
 def hear(connection: Connection, group: Sequence[Heard]) -> list[Answer]:
-    """Apply `group` in order; an answer each. For `Database.write_together`."""
+    """Apply `group`, what comes from one sender in order; an answer each. For `Database.write_together`."""
+    taken = take_calm(connection, group)
+    rest = [heard for heard, run_id in zip(group, taken, strict=True) if run_id is None]
+    answers = iter(_hear(connection, rest) if rest else ())
+    return [next(answers) if run_id is None else run_id for run_id in taken]
+
+
+def _hear(connection: Connection, group: Sequence[Heard]) -> list[Answer]:
     together = Round(connection, group[0].moment)
     senders = Senders(together, {heard.machine_id for heard in group if isinstance(heard, GuiMessage)})
     streams = Streams(together, [heard for heard in group if isinstance(heard, AgentBatch)])

@@ -31,6 +31,11 @@ class Reading(NamedTuple):
     solver: tuple[int, SolverProgress] | None
     times: list[tuple[int, Took]]
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether nothing is in the lines but lines."""
+        return not self.signs and self.solver is None and not self.times
+
 
 def read_lines(lines: Sequence[Line]) -> Reading:
     """Read at least one line."""

@@ -251,7 +251,9 @@ def _join(connection: Connection, lines: list[Line], racing: Iterable[Held], gon
 def _in_order(rows: list[Held]) -> list[Line]:
     """The lines of rows that stand in the order of their arrival, which decides where all else is equal."""
     lines = [line for row in rows for line in lines_of(row.body)]
-    lines.sort(key=_key)
+    times = [line.time for line in lines]
+    if times != sorted(times) or len(set(times)) < len(times):
+        lines.sort(key=_key)
     return lines
 
 
