@@ -8,7 +8,9 @@ from sqlalchemy import Row, insert, update
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import claims, tables
 from goliat_monitoring.store.read import runs as read_runs
+from goliat_monitoring.store.read.overview import open_studies
 from goliat_monitoring.store.read.runs import RunBrief, RunSummary, newest_per_worker
+from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.store.read.workers import WorkerBrief, WorkerView, list_briefly, list_workers
 from goliat_monitoring.wire.clock import SECOND
 from tests.store.conftest import Agent, House
@@ -164,9 +166,11 @@ def test_lists_do_not_go_through_the_runs_of_the_past(house: House) -> None:
         raw.set_trace_callback(asked.append)
         list_workers(connection, house.now)
         list_briefly(connection, house.now)
+        under_way(connection)
+        open_studies(connection)
         raw.set_trace_callback(None)
         of_runs = [sql for sql in asked if "runs" in sql]
-        assert len(of_runs) == 3
+        assert len(of_runs) == 5
         for sql in of_runs:
             plan = [str(row[3]) for row in raw.execute(f"EXPLAIN QUERY PLAN {sql}")]
             gone_through = [step for step in plan if step.startswith("SCAN ")]
