@@ -12,6 +12,9 @@ from goliat_monitoring.wire.agent import Beat
 # An agent reports a handful of conditions by short names; more is not kept.
 MOST_NOTES = 20
 NOTE_LENGTH = 100
+_conditions = msgspec.json.Decoder(dict[str, int])
+_trace = msgspec.json.Decoder(Trace)
+_NO_TRACE = Trace()
 
 
 def heard(worker: Row[Any], now: int, said: Beat) -> dict[str, str]:
@@ -32,9 +35,9 @@ def heard(worker: Row[Any], now: int, said: Beat) -> dict[str, str]:
 
 def since(text: str) -> dict[str, int]:
     """By condition the time since which it holds, UTC microseconds."""
-    return msgspec.json.decode(text, type=dict[str, int])
+    return _conditions.decode(text)
 
 
 def trace(text: str | None) -> Trace:
     """The trace in the column's text."""
-    return msgspec.json.decode(text, type=Trace) if text else Trace()
+    return _trace.decode(text) if text else _NO_TRACE

@@ -1,10 +1,10 @@
 """The fleet: list, one worker with the end of its log, rename, pause, remove."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from litestar import delete, get, patch, post
+from litestar import Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from sqlalchemy import Connection
 
@@ -23,7 +23,7 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import retries, workers
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import newest_lines
-from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_workers
+from goliat_monitoring.store.read.workers import WorkerView, find_workers, get_worker, list_briefly
 from goliat_monitoring.store.workers import Asked
 from goliat_monitoring.wire.errors import Refused
 
@@ -72,11 +72,17 @@ class TakeBack(msgspec.Struct, rename="camel", kw_only=True):
 @get("/api/workers", tags=["Workers"])
 async def workers_list(
     services: Given, include_stale: Annotated[bool, QueryParameter(name="includeStale")] = False
-) -> list[ListedWorkerJson]:
+) -> Response[list[ListedWorkerJson]]:
     """All workers, newest seen first; with `includeStale` also those that were removed."""
     now = services.clock()
-    found = await services.db.read(lambda c: list_workers(c, now, with_removed=include_stale))
-    return [listed_worker_json(worker) for worker in found]
+
+    def unit(c: Connection) -> bytes:
+        found = list_briefly(c, now, with_removed=include_stale)
+        return msgspec.json.encode([listed_worker_json(worker) for worker in found])
+
+    # Of a thousand workers that takes a while, in which the event loop has messages to answer.
+    body: Any = await services.db.read(unit)
+    return Response(body, media_type="application/json")
 
 
 @post("/api/workers", status_code=200, tags=["Workers"])
