@@ -1,21 +1,20 @@
 """The agent's side of the conversation: enrolment, sessions, heartbeats, batches and the end of a run."""
 
-import hmac
 import re
-from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
-from goliat_monitoring.store import conditions, driver, runs, tables, verdicts, workers
+from goliat_monitoring.store import driver, epoch, runs, tables, verdicts, workers
+from goliat_monitoring.store.admission import admit, require_live, require_session
+from goliat_monitoring.store.beats import ASKED, AgentBeat, beat_together
 from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.credentials import use_enrolment
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
-from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
@@ -24,8 +23,6 @@ from goliat_monitoring.wire.ids import new_id, new_secret
 
 # What may stand in an address and in a folder's name as it is.
 WISHED_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-ASKED = "asked by a person"
 
 sessions, credentials = tables.sessions, tables.credentials
 _HEARD = "SELECT next_offset FROM streams WHERE run_id = {value} AND stream_id = {value}"
@@ -116,7 +113,7 @@ def open_session(
     record(connection, moment.now, "session_opened", worker_id=worker_id, sessionId=session_id)
     return wire.SessionOpened(
         session_id=session_id,
-        epoch=epoch(connection),
+        epoch=epoch.current(connection),
         heartbeat_s=AGENT_HEARTBEAT / SECOND,
         ask_s=ASK_FOR_WORK / SECOND,
     )
@@ -140,34 +137,11 @@ def end_session(
 def beat(
     connection: Connection, moment: Moment, worker_id: str, fence: str | None, said: wire.Beat, ip: str
 ) -> wire.BeatReply:
-    """A heartbeat; with a run it renews the lease. 409 `fenced` when that run is no longer this worker's."""
-    require_session(connection, worker_id, said.session_id)
-    connection.execute(update(sessions).where(sessions.c.id == said.session_id).values(last_seen=moment.now))
-    connection.execute(
-        update(tables.workers)
-        .where(tables.workers.c.id == worker_id)
-        .values(**conditions.heard(workers.get(connection, worker_id), moment.now, said))
-    )
-    workers.seen(connection, moment, worker_id, ip, skew=said.sent_at - moment.now)
-    worker = workers.get(connection, worker_id)
-    reply = wire.BeatReply(epoch=epoch(connection), next_s=AGENT_HEARTBEAT / SECOND, wish=worker.wish)
-    if said.run is None:
-        return reply
-    run = admit(connection, worker_id, said.run.run_id, fence)
-    if RunState(run.state).terminal:
-        raise _fenced(run)
-    connection.execute(
-        update(tables.runs)
-        .where(tables.runs.c.id == run.id)
-        .values(lease_until=moment.now + moment.lease, session_id=said.session_id)
-    )
-    if run.state == RunState.UNREACHABLE:
-        runs.change_state(connection, moment, run, RunState.RUNNING, "heartbeat heard")
-        note(connection, moment, run.id, "Heard from the machine again.")
-    reply.lease_s = moment.lease / SECOND
-    reply.directive = run.directive
-    reply.reason = ASKED if run.directive != "continue" else ""
-    return reply
+    """`beat_together` for one agent alone. Raises `Refused`."""
+    (answer,) = beat_together(connection, [AgentBeat(moment, worker_id, fence, said, ip)])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def orders(connection: Connection, worker_id: str, fence: str | None, said: wire.Listen) -> wire.Orders:
@@ -176,8 +150,7 @@ def orders(connection: Connection, worker_id: str, fence: str | None, said: wire
     reply = wire.Orders(wish=workers.get(connection, worker_id).wish)
     if said.run_id is not None:
         run = admit(connection, worker_id, said.run_id, fence)
-        if RunState(run.state).terminal:
-            raise _fenced(run)
+        require_live(run)
         reply.directive = run.directive
         reply.reason = ASKED if run.directive != "continue" else ""
     return reply
@@ -206,49 +179,6 @@ def end(
         actor=worker_id,
     )
     return wire.Ended(state=verdict.outcome, reason=verdict.reason)
-
-
-def admit(connection: Connection, worker_id: str, run_id: str, fence: str | None) -> Row[tuple[Any, ...]]:
-    """The run, if this worker may speak for it. Raises `Refused` 404 (no fence!) or 409 with `fenced`."""
-    run = runs.get(connection, run_id)
-    admit_run(run, worker_id, fence)
-    return run
-
-
-def admit_run(run: Row[Any], worker_id: str, fence: str | None) -> None:
-    """Let only the run's own worker speak for it. Raises `Refused` 409 with `fenced`."""
-    if (
-        run.worker_id != worker_id
-        or run.fence_hash is None
-        or not hmac.compare_digest(run.fence_hash, secret_hash(fence or ""))
-    ):
-        raise _fenced(run)
-
-
-def require_session(connection: Connection, worker_id: str, session_id: str) -> None:
-    """Refuse with 409 `sessionEnded` what comes from an agent whose place another life has taken."""
-    row = connection.execute(select(sessions).where(sessions.c.id == session_id)).one_or_none()
-    if row is None or row.worker_id != worker_id or row.ended_at is not None:
-        raise Refused(409, "this session has ended", "open a session again", {"sessionEnded": True})
-
-
-def epoch(connection: Connection) -> str:
-    """The name of this database's life; another one after a restore from a backup."""
-    facts = tables.server_facts
-    value = connection.execute(select(facts.c.value).where(facts.c.name == "epoch")).scalar()
-    if value is None:
-        value = new_id()
-        connection.execute(insert(facts).values(name="epoch", value=value))
-    return str(value)
-
-
-def _fenced(run: Row[tuple[Any, ...]]) -> Refused:
-    return Refused(
-        409,
-        "this run is no longer yours",
-        f"it is {run.state}: {run.reason}" if run.reason else f"it is {run.state}",
-        {"fenced": True},
-    )
 
 
 def _refuse_clone(connection: Connection, moment: Moment, worker_id: str, who: wire.Fingerprint) -> None:

@@ -98,6 +98,11 @@ def lock_runs(connection: Connection) -> str:
     return "" if connection.dialect.name == "sqlite" else " FOR UPDATE OF r"
 
 
+def lock_lives(connection: Connection) -> str:
+    """`lock_runs` for sessions `s` and their workers `w`, to whose keys others may refer meanwhile."""
+    return "" if connection.dialect.name == "sqlite" else " FOR NO KEY UPDATE OF s, w"
+
+
 def _asked(
     connection: Connection, sql: str, source: RowSource, rows: Rows, values: tuple[Any, ...]
 ) -> tuple[str, tuple[Any, ...]]:

@@ -1,9 +1,6 @@
 """What a heartbeat says of its machine: vitals, how busy the GPU was, and since when what is wrong is wrong."""
 
-from typing import Any
-
 import msgspec
-from sqlalchemy import Row
 
 from goliat_monitoring.fleet.presence import clock_is_off
 from goliat_monitoring.fleet.trace import Trace, follow
@@ -17,10 +14,12 @@ _trace = msgspec.json.Decoder(Trace)
 _NO_TRACE = Trace()
 
 
-def heard(worker: Row[Any], now: int, said: Beat) -> dict[str, str]:
-    """Columns of the worker as they follow from this heartbeat. `now`: server's clock, UTC microseconds."""
+def heard(conditions: str, gpu_trace: str | None, now: int, said: Beat) -> dict[str, str]:
+    """Columns of the worker as they follow from this heartbeat and from what two of them were. `now`: server's clock,
+    UTC microseconds.
+    """
     notes = [note[:NOTE_LENGTH] for note in said.notes[:MOST_NOTES]]
-    known = since(worker.conditions)
+    known = since(conditions)
     wrong = [*notes, "clock_off"] if clock_is_off(said.sent_at - now) else notes
     values = {
         "vitals": msgspec.json.encode(said.vitals).decode(),
@@ -29,7 +28,7 @@ def heard(worker: Row[Any], now: int, said: Beat) -> dict[str, str]:
     }
     gpu = said.vitals.get("gpu")
     if gpu is not None:
-        values["gpu_trace"] = msgspec.json.encode(follow(trace(worker.gpu_trace), gpu, now)).decode()
+        values["gpu_trace"] = msgspec.json.encode(follow(trace(gpu_trace), gpu, now)).decode()
     return values
 
 

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from goliat_monitoring.fleet.evidence import Sign, SignKind
 from goliat_monitoring.fleet.states import RunState
-from goliat_monitoring.store import agents, assignments, runs, tables, verdicts
+from goliat_monitoring.store import assignments, runs, tables, verdicts
+from goliat_monitoring.store.admission import admit
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.grants import secret_hash
@@ -169,7 +170,7 @@ def deliver(
     """Record one result file that an agent delivered. Returns also the key of the file that is kept: where these bytes
     were here before, it is not the new one.
     """
-    agents.admit(connection, worker_id, run_id, fence)
+    admit(connection, worker_id, run_id, fence)
     kept = add_artifact(connection, moment, run_id, relative_path, file)
     return kept, get_artifact(connection, kept.artifact_id).storage_key
 

@@ -13,7 +13,8 @@ from goliat_monitoring.server.claiming import LONGEST_WAIT_S, take_claim
 from goliat_monitoring.server.context import Caller, ClientIp, Given
 from goliat_monitoring.server.hot import FENCE, agent_id, take_batch
 from goliat_monitoring.server.uploads import FILE_LIMIT, SCREENSHOT_LIMIT, read_file
-from goliat_monitoring.store import agents, credentials, uploads
+from goliat_monitoring.store import admission, agents, credentials, uploads
+from goliat_monitoring.store.beats import AgentBeat, beat_together
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND, iso
@@ -93,9 +94,7 @@ async def heartbeat(
 ) -> wire.BeatReply:
     """An agent lives; with a run its lease is renewed. 409 `fenced`: the run is another's now."""
     worker_id, moment = agent_id(principal), services.moment()
-    return await services.db.write(
-        partial(agents.beat, moment=moment, worker_id=worker_id, fence=fence, said=data, ip=client_ip)
-    )
+    return await services.db.write_together(beat_together, AgentBeat(moment, worker_id, fence, data, client_ip))
 
 
 @post("/api/agent/v1/claim", status_code=200, tags=["Agents"])
@@ -154,7 +153,7 @@ async def artifact(
         folder, filename = clean_relative_path(path), clean_file_name(name)
     except PathProblem as problem:
         raise Refused(400, "the path or the file name cannot be stored", str(problem)) from None
-    await services.db.read(lambda c: agents.admit(c, worker_id, run_id, fence))
+    await services.db.read(lambda c: admission.admit(c, worker_id, run_id, fence))
     spool = await read_file(request.stream(), services.storage, FILE_LIMIT)
     key = f"artifacts/{run_id}/{new_id()}"
     try:
@@ -196,7 +195,7 @@ async def screenshot(
 ) -> wire.Accepted:
     """One picture of a tab of GOLIAT's window as the raw body. `at`: the sender's clock, UTC microseconds."""
     worker_id = agent_id(principal)
-    await services.db.read(lambda c: agents.admit(c, worker_id, run_id, fence))
+    await services.db.read(lambda c: admission.admit(c, worker_id, run_id, fence))
     spool = await read_file(request.stream(), services.storage, SCREENSHOT_LIMIT)
     key = f"screenshots/{run_id}/{new_id()}"
     try:

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import Connection, Row, update
 
 from goliat_monitoring.store import assignments, driver, tables
-from goliat_monitoring.store.agents import admit_run
+from goliat_monitoring.store.admission import admit_run
 from goliat_monitoring.store.bulk import fetch_later, rows_of, upsert_rows
 from goliat_monitoring.store.ingest.draft import RunDraft
 from goliat_monitoring.store.ingest.reading import Reading, read_lines
