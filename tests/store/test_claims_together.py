@@ -5,13 +5,13 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import claims, tables, workers
 from goliat_monitoring.store.claims import Ask, Turn, claim_together
 from goliat_monitoring.store.moment import Moment
-from goliat_monitoring.wire.agent import Job
+from goliat_monitoring.wire.agent import Job, MessageItem
 from goliat_monitoring.wire.errors import Refused
 from tests.store.conftest import House
 from tests.store.noting import JOURNEY, journeys, noted_statements
@@ -88,6 +88,32 @@ def test_a_group_of_claims_is_three_journeys(house: House, monkeypatch: pytest.M
     together(house, *agents)
     # Who asks and what waits; the heads of the lane; the claims. With them go BEGIN and, by itself, COMMIT.
     assert journeys(statements) == 3, statements
+
+
+def test_claims_read_no_table_from_end_to_end_though_they_were_planned_while_it_was_empty(house: House) -> None:
+    if house.database.engine.dialect.name == "sqlite":
+        pytest.skip("it has one plan, whatever is in the tables")
+    tell = text("SELECT pg_stat_force_next_flush()")
+    read = text("SELECT relname, seq_tup_read FROM pg_stat_user_tables")
+
+    def rows_read() -> dict[str, int]:
+        house.database.submit(lambda connection: connection.execute(tell)).result(30)
+        rows = house.database.read_now(lambda c: c.execute(read).all())
+        return {str(name): int(count) for name, count in rows}
+
+    # As autovacuum finds them: small or empty, which looks as if reading all of it cost nothing.
+    house.database.submit(lambda connection: connection.execute(text("ANALYZE"))).result(30)
+    study(house, "s", 200)
+    agents = [Gpu(house, f"m{number}") for number in range(100)]
+    for number in range(0, 40, 4):
+        together(house, *agents[number : number + 4])
+    before = rows_read()
+    granted = jobs(together(house, *agents[40:70])) + jobs(together(house, *agents[70:]))
+    for agent, job in zip(agents[40:], granted, strict=True):
+        said = {"type": "sim_details", "count": 1, "total": 2, "details": job.cases[0].details}
+        agent.send(job, 0, MessageItem(house.now, said))
+    after = rows_read()
+    assert {name: count - before[name] for name, count in after.items() if count != before[name]} == {}
 
 
 def test_each_of_a_group_gets_its_own_answer(house: House) -> None:

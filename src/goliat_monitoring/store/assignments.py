@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import driver, tables
-from goliat_monitoring.store.bulk import execute, fetch_later, marked, rows_of
+from goliat_monitoring.store.bulk import execute, fetch_later, insert_rows, marked, rows_of
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.moment import Moment
@@ -61,6 +61,25 @@ _WEIGH = """
     ) FROM {rows} WHERE assignments.id = v.c0
 """
 
+_ADDED = (
+    "id", "super_study_id", "index", "config", "requirements", "state", "phases", "expected_total", "weight",
+    "created_at", "updated_at",
+)  # fmt: skip
+_OF_CASE = ("ordinal", "phantom", "frequency", "placement", "details", "relative_path", "weight")
+
+
+class Added(NamedTuple):
+    """A new assignment. `place`: its index; `config`, `requirements` and `phases` are JSON; `cases`: None while nobody
+    knows them.
+    """
+
+    id: str
+    place: int
+    config: str
+    requirements: str
+    phases: str
+    cases: Sequence[Case] | None
+
 
 class CaseState(NamedTuple):
     """What a run says of a case of its assignment: `done`, `failed` or `pending`. `at`: when it did."""
@@ -96,31 +115,37 @@ def phases_of(row: Row[tuple[object, ...]]) -> Phases:
     return msgspec.convert(msgspec.json.decode(row.phases), Phases) if row.phases != "{}" else Phases()
 
 
+def add(connection: Connection, moment: Moment, study_id: str, added: Sequence[Added]) -> None:
+    """Record new assignments of a study with what they ask for, in a few statements however many they are."""
+    insert_rows(connection, assignments, _ADDED, [
+        (it.id, study_id, it.place, it.config, it.requirements, AssignmentState.PENDING.value, it.phases,
+         None if it.cases is None else len(it.cases), _weight(it.cases or ()), moment.now, moment.now)
+        for it in added
+    ])  # fmt: skip
+    _insert_cases(connection, [(it.id, case) for it in added for case in it.cases or ()])
+
+
 def add_cases(connection: Connection, assignment_id: str, found: Sequence[Case]) -> None:
     """Record the expected cases of an assignment, its expected number of simulations and its weight."""
-    if found:
-        connection.execute(
-            insert(cases),
-            [
-                {
-                    "assignment_id": assignment_id,
-                    "case_key": case.key,
-                    "ordinal": case.ordinal,
-                    "phantom": case.phantom,
-                    "frequency": case.frequency,
-                    "placement": case.placement,
-                    "details": case.details,
-                    "relative_path": case.relative_path,
-                    "weight": case.weight,
-                }
-                for case in found
-            ],
-        )
+    _insert_cases(connection, [(assignment_id, case) for case in found])
     connection.execute(
         update(assignments)
         .where(assignments.c.id == assignment_id)
-        .values(expected_total=len(found), weight=sum(case.weight for case in found) or 1.0)
+        .values(expected_total=len(found), weight=_weight(found))
     )
+
+
+def _insert_cases(connection: Connection, asked: Sequence[tuple[str, Case]]) -> None:
+    """`asked`: each with the assignment that asks for it."""
+    insert_rows(connection, cases, ("assignment_id", "case_key", *_OF_CASE), [
+        (assignment_id, case.key, case.ordinal, case.phantom, case.frequency, case.placement, case.details,
+         case.relative_path, case.weight)
+        for assignment_id, case in asked
+    ])  # fmt: skip
+
+
+def _weight(found: Sequence[Case]) -> float:
+    return sum(case.weight for case in found) or 1.0
 
 
 def start(connection: Connection, moment: Moment, row: Row[tuple[object, ...]], run_id: str) -> int:

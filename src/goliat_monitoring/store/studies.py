@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, delete, func, insert, select
 
-from goliat_monitoring.fleet.states import AssignmentState
 from goliat_monitoring.store import assignments, runs, tables
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.events import record
@@ -109,23 +108,18 @@ def add(
 
 
 def _add(connection: Connection, moment: Moment, study_id: str, first: int, planned: Sequence[Planned]) -> None:
-    for index, (config, requirements, cases, wanted) in enumerate(planned, first):
-        assignment_id = new_id()
-        connection.execute(
-            insert(tables.assignments).values(
-                id=assignment_id,
-                super_study_id=study_id,
-                index=index,
-                config=msgspec.json.encode(config).decode(),
-                requirements=msgspec.json.encode(requirements.to_json()).decode(),
-                state=AssignmentState.PENDING,
-                phases=msgspec.json.encode(wanted).decode(),
-                created_at=moment.now,
-                updated_at=moment.now,
-            )
+    added = [
+        assignments.Added(
+            new_id(),
+            index,
+            msgspec.json.encode(config).decode(),
+            msgspec.json.encode(requirements.to_json()).decode(),
+            msgspec.json.encode(wanted).decode(),
+            cases,
         )
-        if cases is not None:
-            assignments.add_cases(connection, assignment_id, cases)
+        for index, (config, requirements, cases, wanted) in enumerate(planned, first)
+    ]
+    assignments.add(connection, moment, study_id, added)
 
 
 def delete_study(connection: Connection, moment: Moment, study_id: str, actor: str) -> list[str]:
