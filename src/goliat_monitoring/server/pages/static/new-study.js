@@ -12,7 +12,7 @@ const field = (name) => form.elements.namedItem(name);
 
 function stale(is) {
   panel.classList.toggle("old", is);
-  panel.setAttribute("aria-busy", String(is));
+  panel.ariaBusy = is;
   // What is created is what was looked at.
   for (const button of panel.querySelectorAll("button[value=create]")) button.disabled = is;
 }

@@ -36,14 +36,13 @@ addEventListener("hashchange", follow);
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.closest(".part[hidden]")) event.preventDefault();
 });
-// Nothing was painted yet, so nothing jumps.
 choose(location.hash, true);
 
 for (const [key, rel, says] of [["[", "prev", "Earlier try"], ["]", "next", "Later try"]]) {
   bind(key, says, () => document.querySelector(`a[rel=${rel}]`)?.click());
 }
 
-// Log and plots of a worker's page belong to one run. When the next one begins, the page turns to it.
+// Log and plots of a worker's page belong to one run; when the next begins the page turns to it.
 const replica = document.querySelector(".replica");
 const worker = location.pathname.startsWith("/workers/");
 document.addEventListener("htmx:afterSwap", (event) => {

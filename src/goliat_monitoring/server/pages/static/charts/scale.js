@@ -1,4 +1,4 @@
-// From samples to pixels, without a document: round ticks, and lines with no more points than can be told apart.
+// From samples to pixels, without a document.
 const DAY = 86400;
 const ROUND = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200];
 const roundAbove = (seconds) => ROUND.find((it) => it >= seconds) ?? Math.ceil(seconds / DAY) * DAY;
@@ -19,27 +19,11 @@ export function moments([from, to], most, ahead) {
   return found;
 }
 
-// Of the points [x, y] in one column of pixels the first, the lowest, the highest and the last.
-export function thinned(points) {
-  const kept = [];
-  for (let first = 0, next; first < points.length; first = next) {
-    const column = Math.floor(points[first][0]);
-    let [low, high] = [first, first];
-    for (next = first + 1; next < points.length && Math.floor(points[next][0]) === column; next += 1) {
-      if (points[next][1] < points[low][1]) low = next;
-      if (points[next][1] > points[high][1]) high = next;
-    }
-    const ends = new Set([first, Math.min(low, high), Math.max(low, high), next - 1]);
-    for (const i of ends) kept.push(points[i]);
-  }
-  return kept;
-}
-
-// The path of lines of points, one line after the other. A point alone between two holes is a dash, or it would not be seen.
+// Lines of points, one after the other. A point alone between two holes is a dash, or it would not be seen.
 export const path = (lines) =>
   lines
     .map((points) => {
-      const places = thinned(points).map((point) => point.map((it) => it.toFixed(1)).join(" "));
+      const places = points.map((point) => point.map((it) => it.toFixed(1)).join(" "));
       return `M${places.join("L")}${points.length < 2 ? "m-2 0h4" : ""}`;
     })
     .join("");

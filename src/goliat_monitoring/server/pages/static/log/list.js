@@ -11,20 +11,11 @@ const PUSH = 400;
 const IDLE = 150;
 
 export class List {
-  // `make(row)` gives the node of a row, `current(node, row)` whether it still shows what is to be seen.
-  constructor(box, { make, current, drawn, moved }) {
-    this.box = box;
+  // `asks`: `make(row)` gives the node of a row, `current(node, row)` whether it still shows what is to be seen.
+  constructor(box, asks) {
+    Object.assign(this, asks, { box, nodes: new Map(), place: { row: 0, offset: 0 }, top: 0, pushed: -PUSH, wide: 0 });
     this.rows = box.querySelector(".rows");
     this.ol = box.querySelector("ol");
-    this.make = make;
-    this.current = current;
-    this.drawn = drawn;
-    this.moved = moved;
-    this.nodes = new Map();
-    this.place = { row: 0, offset: 0 };
-    this.top = 0;
-    this.pushed = -PUSH;
-    this.wide = 0;
     this.geometry = new Geometry(this.lineHeight());
     this.geometry.view = box.clientHeight;
     box.addEventListener("scroll", () => this.scrolled());
