@@ -1,4 +1,4 @@
-// From samples to pixels, without a document.
+// From samples to pixels, without a document: round ticks, and lines with no more points than can be told apart.
 const DAY = 86400;
 const ROUND = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200];
 const roundAbove = (seconds) => ROUND.find((it) => it >= seconds) ?? Math.ceil(seconds / DAY) * DAY;
@@ -19,11 +19,19 @@ export function moments([from, to], most, ahead) {
   return found;
 }
 
+// Of the points [x, y] in one column of pixels the first, the lowest, the highest and the last.
+const thinned = (points) =>
+  [...Map.groupBy(points, ([x]) => Math.floor(x)).values()].flatMap((column) => {
+    const heights = column.map(([, y]) => y);
+    const ends = [Math.min(...heights), Math.max(...heights)].map((y) => heights.indexOf(y)).sort((a, b) => a - b);
+    return [...new Set([0, ...ends, column.length - 1])].map((i) => column[i]);
+  });
+
 // Lines of points, one after the other. A point alone between two holes is a dash, or it would not be seen.
 export const path = (lines) =>
   lines
     .map((points) => {
-      const places = points.map((point) => point.map((it) => it.toFixed(1)).join(" "));
+      const places = thinned(points).map((point) => point.map((it) => it.toFixed(1)).join(" "));
       return `M${places.join("L")}${points.length < 2 ? "m-2 0h4" : ""}`;
     })
     .join("");
