@@ -1,4 +1,4 @@
-// A selection of workers, kept while rows come and go, and acted upon after a question that names the count.
+// A selection of workers, kept while rows come and go.
 import { made, plural } from "./common.js";
 import { serverNow, span } from "./times.js";
 

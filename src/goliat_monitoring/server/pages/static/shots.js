@@ -1,4 +1,4 @@
-// Screenshots: the chosen one is shown large, and a slider goes back through those of its tab.
+// The chosen screenshot, large, with a slider through those of its tab.
 import { send } from "./actions.js";
 import { absolute, clock } from "./times.js";
 

@@ -1,11 +1,11 @@
-// A list with a node for each row in view and some around it, however many rows there are.
+// A list with nodes for the rows in view and some around them.
 import { Geometry } from "./geometry.js";
 
 const AROUND = 12;
 // While text is selected its rows stay, up to so many.
 const SELECTED = 1500;
 // Where the scrollbar tells shares, movements by wheel, key or finger of up to so many views are taken as pixels, and
-// so are those that follow at once, as a finger's do.
+// those that follow at once too.
 const NEAR = 2;
 const PUSH = 400;
 const IDLE = 150;

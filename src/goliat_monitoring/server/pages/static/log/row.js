@@ -1,4 +1,4 @@
-// The node of one line. Whatever a machine wrote becomes text, never markup; of terminal escapes only colours and weights.
+// The node of one line. What a machine wrote becomes text, never markup; of terminal escapes only colours and weights.
 import { count, made, plural } from "../common.js";
 import { absolute, clock, span } from "../times.js";
 

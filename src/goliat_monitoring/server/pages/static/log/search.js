@@ -1,5 +1,5 @@
-// A search over the whole log, on the server: how many matches there are, and the way from one to the next. One stretch
-// of their numbers is kept, all those from line `first` to line `last`; others are asked for when they are needed.
+// A search over the whole log, on the server. Of the numbers of matches one stretch is kept, from line `first` to `last`;
+// others are asked for when they are needed.
 import { count } from "../common.js";
 
 // As many as the server sends at a time.
