@@ -25,7 +25,7 @@ async def seen(app: App, outlook: Outlook | None = None) -> tuple[dict[str, Any]
     now = app.clock.now
     ahead = outlook or await app.services.outlook()
     found = dict(await app.services.db.read(lambda c: overview.load(20, ahead, c, now)))
-    server = Server("http://x", wants_token=False, here_only=False, makes_tokens=True)
+    server = Server("http://x", wants_token=False, here_only=False, acts=True, governs=True)
     return found, render("overview.html", server=server, now=now, **found)
 
 

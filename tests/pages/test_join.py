@@ -10,8 +10,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from goliat_monitoring.server.auth import Principal, may
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server, mark, unreloaded
+from tests.pages.conftest import CONFIG, Screen, Server, mark, unreloaded
 
 TOKEN = "an-admin-token-of-length"
 MAKE = "Make a token for one machine"
@@ -160,3 +161,48 @@ def test_06_on_a_study_too_nobody_is_offered_what_is_not_theirs(browser: Browser
         expect(page.get_by_text(INSTEAD)).to_be_visible(visible=not offered)
         screen.context.close()
         assert not screen.complaints
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "admin"])
+def test_07_pages_offer_each_role_what_it_may_do_and_nothing_else(browser: Browser, server: Server, role: str) -> None:
+    token = TOKEN if role == "admin" else str(server.post("/api/tokens", {"label": role, "role": role})["token"])
+    server.heartbeat("198.51.100.4", "lab-4")
+    made = server.study(f"seen-by-{role}")
+    study, run = made["id"], server.claim(made["assignments"][0]["id"], "198.51.100.4")
+    server.api.put("/api/configs/base.json", json=CONFIG)
+    screen = screen_of(browser, server, token)
+    offered = {}
+    workers = [it["id"] for it in server.get("/api/workers")]
+    paths = ["/", "/workers", "/workers?view=cards", "/studies", "/settings", f"/runs/{run}"]
+    paths += [f"/studies/{study}", f"/studies/{study}/assignments?open=0", *(f"/workers/{it}" for it in workers)]
+    for path in paths:
+        page = live(screen.open(path))
+        for one in page.locator("[data-api], [data-fill-api]").evaluate_all(
+            "(all) => all.map((it) => it.dataset.api || it.dataset.fillApi)"
+        ):
+            if one:
+                method, address = one.split(" ")
+                assert may(Principal("person", "x", role=role), method, address.partition("?")[0]), (path, one)
+                offered[path] = one
+        # What a button opens is there.
+        opens = page.locator("[data-dialog]").evaluate_all("(all) => all.map((it) => it.dataset.dialog)")
+        assert [it for it in opens if page.locator(f"dialog#{it}").count() != 1] == [], path
+        told = page.get_by_text("Your token may only look. An operator or admin runs studies and workers")
+        expect(told).to_be_visible(visible=role == "viewer")
+        if role != "viewer":
+            assert path == "/" or path in offered or path == "/studies", path
+        page.close()
+    assert bool(offered) == (role != "viewer")
+    page = live(screen.open("/settings"))
+    expect(page.get_by_role("button", name="New API token")).to_have_count(int(role == "admin"))
+    expect(page.get_by_role("button", name="New enrolment token")).to_have_count(int(role != "viewer"))
+    expect(page.get_by_text("Only an admin makes and revokes API tokens")).to_have_count(int(role == "operator"))
+    for view in ("table", "cards"):
+        page.goto(f"{server.url}/workers?view={view}")
+        expect(page.get_by_role("link", name="lab-4").first).to_be_visible()
+        expect(page.get_by_role("checkbox", name="Select lab-4")).to_have_count(int(role != "viewer"))
+    page.goto(f"{server.url}/studies/new?config=base.json")
+    expect(page.get_by_text("An operator or admin can create it.")).to_have_count(int(role == "viewer"))
+    assert problems(page) == []
+    screen.context.close()
+    assert not screen.complaints

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 
 from goliat_monitoring.server.pages.assets import STATIC
 from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen
 from tests.pages.living import HOSTILE, WAITING, LivingFleet
+from tests.pages.phone import ROWS, opened, two_lines
 
 MOST_SCRIPT = 60_000
 
@@ -208,45 +209,6 @@ def test_on_a_phone_an_attempt_opens(browser: Browser, fleet: LivingFleet) -> No
 def tried(fleet: LivingFleet) -> set[int]:
     """Indexes of the study's assignments that a worker has had."""
     return {int(run["index"]) for run in fleet.get("/api/runs") if run["superStudyId"] == fleet.study}
-
-
-def opened(row: Locator, labels: list[str]) -> None:
-    """Open the third line of a row; insist that the cells of these labels are on it and nowhere else."""
-    for label in labels:
-        expect(row.locator(f"[data-label='{label}']")).to_be_hidden()
-    row.get_by_text("More").click()
-    for label in labels:
-        expect(row.locator(f"[data-label='{label}']")).to_be_visible()
-
-
-def two_lines(page: Page, table: str, name: str) -> None:
-    """Insist that each row of `table` is two lines high and that nothing in it lies on something else."""
-    page.locator(f"{table} > tbody > tr").first.wait_for()
-    rows = page.locator(f"{table} > tbody > tr:not(.detail)").evaluate_all(ROWS)
-    assert rows, name
-    for text, height, overlaps in rows:
-        assert height < 80, (name, text)
-        assert overlaps == [], (name, text)
-
-
-# Of each row its text, its height, and the cells that lie on one another.
-ROWS = """(rows) => rows.map((row) => {
-  const cells = [...row.children].filter((it) => it.offsetParent && it.innerText.trim())
-  const boxes = cells.map((it) => {
-    const range = document.createRange()
-    range.selectNodeContents(it)
-    const text = range.getBoundingClientRect(), cell = it.getBoundingClientRect()
-    const clips = [it, ...it.querySelectorAll('*')].filter((one) => getComputedStyle(one).overflowX === 'hidden')
-    const right = Math.min(text.right, ...clips.map((one) => one.getBoundingClientRect().right))
-    return {left: text.left, right, top: cell.top + 4, bottom: cell.bottom - 4, text: it.innerText}
-  })
-  const over = []
-  boxes.forEach((a, i) => boxes.slice(i + 1).forEach((b) => {
-    const apart = a.left > b.right - 1 || b.left > a.right - 1 || a.top > b.bottom || b.top > a.bottom
-    if (!apart) over.push([a.text, b.text])
-  }))
-  return [row.innerText, row.getBoundingClientRect().height, over]
-})"""
 
 
 def test_pages_read_without_javascript(browser: Browser, fleet: LivingFleet) -> None:

@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server, mark, unreloaded
 from tests.pages.machines import MINUTE, Machine, fall_silent, micros, rewrite
+from tests.pages.phone import two_lines
 
 expect.set_options(timeout=8000)
 
@@ -169,6 +170,25 @@ def test_the_phone_shows_first_what_a_person_must_know(browser: Browser, server:
     row = page.locator(f"#w-{fleet.works.id}").bounding_box()
     assert row is not None
     assert row["height"] <= 72, "two lines"
+    rewrite(
+        server, "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, NULL)",
+        fleet.study["id"], fleet.full.id, micros() - 90 * MINUTE, "3 of its runs failed",
+    )  # fmt: skip
+    fleet.full.beat(notes=["disk_low"])
+    page.reload()
+    aside = page.locator("#needs tr", has_text="Set aside")
+    expect(aside.get_by_role("button", name="Take back")).to_be_visible()
+    two_lines(page, "#needs table", "needs")
+    two_lines(page, "#fleet", "workers")
+    flagged = page.locator(f"#w-{fleet.full.id}")
+    for text in ("full", "Idle", "Disk low", "Set aside"):
+        expect(flagged.get_by_text(text, exact=True)).to_be_visible()
+    # All of what two lines have cut.
+    why = aside.locator(".clip")
+    cut = "(it) => it.scrollWidth > it.clientWidth"
+    assert why.evaluate(cut)
+    aside.get_by_text("More about").click()
+    assert not why.evaluate(cut)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     assert problems(page) == []
     context.close()

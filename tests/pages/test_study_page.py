@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.pages.accessibility import problems
 from tests.pages.conftest import CONFIG, Screen, Server
+from tests.pages.phone import two_lines
 from tests.support.agent import Agent
 
 WIDE: dict[str, Any] = {**CONFIG, "phantoms": ["thelonious", "duke"], "frequencies_mhz": [700, 900, "700+2450"]}
@@ -119,6 +120,25 @@ def test_01_the_list_tells_state_progress_and_failures(screen: Screen, scene: Sc
     page.get_by_role("link", name="1 waiting").click()
     expect(names).to_have_text(["idle-one"])
     assert "sort=name" in page.url, "a filter keeps the order"
+
+
+def test_01_on_a_phone_what_needs_a_look_has_two_lines_a_row(browser: Browser, scene: Scene) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, scene.server.url)
+    page = settled(screen.open(scene.path()))
+    two_lines(page, "#attention table", "needs a look")
+    expect(page.locator("#failed-2").get_by_role("link", name="log L")).to_be_visible()
+    offer = page.locator(f"#offer-{scene.silent}")
+    join = offer.get_by_role("button", name="This run is that machine's")
+    expect(join).to_be_hidden()
+    offer.get_by_text("More about").click()
+    expect(join).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert problems(page) == []
+    page.goto(scene.server.url)
+    two_lines(page, "#needs table", "needs a person")
+    context.close()
+    assert not screen.complaints
 
 
 def test_02_the_head_says_how_it_is_and_who_is_needed(screen: Screen, scene: Scene) -> None:

@@ -11,7 +11,7 @@ from litestar.response import Redirect
 from goliat_monitoring.server.api.super_studies import NewStudy, create
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.pages.render import render
-from goliat_monitoring.server.pages.show import HEADERS, still
+from goliat_monitoring.server.pages.show import HEADERS, server_of, still
 from goliat_monitoring.server.pages.study_form import SPLITS, Parent, StudyForm, read_study_form, shown_of
 from goliat_monitoring.server.planning import look_at, present
 from goliat_monitoring.server.services import Services
@@ -67,12 +67,15 @@ async def preview_fragment(request: Request[Any, Any, Any]) -> Response[str]:
         form, _ = await _read(request)
     except Refused as refused:
         form = StudyForm(problems={"config": f"{refused.error}: {refused.details}"})
-        return _fragment(form, None, refused.status)
-    return _fragment(form, await _look(request.app.state.services, form))
+        return _fragment(request, form, None, refused.status)
+    return _fragment(request, form, await _look(request.app.state.services, form))
 
 
-def _fragment(form: StudyForm, shown: dict[str, Any] | None, status: int = 200) -> Response[str]:
-    text = render("new_study_preview.html", form=form, preview=shown, rows=ROWS_SHOWN, alone=True)
+def _fragment(
+    request: Request[Any, Any, Any], form: StudyForm, shown: dict[str, Any] | None, status: int = 200
+) -> Response[str]:
+    server = server_of(request)
+    text = render("new_study_preview.html", form=form, preview=shown, rows=ROWS_SHOWN, server=server, alone=True)
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=status)
 
 

@@ -92,23 +92,27 @@ def section(subject: str, key: str, kind: str, among: Sections, above: str = "")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What a command to copy needs to know. `wants_token`: a machine needs one to join. `here_only`: only this machine
-    can reach the server. `makes_tokens`: whoever looks may make one."""
+    """What a command to copy needs to know, and what to offer to whoever looks. `wants_token`: a machine needs one to
+    join. `here_only`: only this machine can reach the server. `acts`: whoever looks may run studies and workers;
+    `governs`: also change tokens and settings."""
 
     url: str
     wants_token: bool
     here_only: bool
-    makes_tokens: bool
+    acts: bool
+    governs: bool
 
 
 def server_of(request: Request[Any, Any, Any]) -> Server:
     """The server as the viewer reached it."""
     settings = request.app.state.services.settings
+    caller = request.scope["state"]["principal"]
     return Server(
         url=str(request.base_url).rstrip("/"),
         wants_token=bool(settings.admin_token),
         here_only=settings.open_to_this_machine,
-        makes_tokens=may(request.scope["state"]["principal"], "POST", "/api/enrolment-tokens"),
+        acts=may(caller, "POST", "/api/workers"),
+        governs=may(caller, "POST", "/api/settings"),
     )
 
 
@@ -137,6 +141,7 @@ async def whole(request: Request[Any, Any, Any], page: Page, *below: str | Part)
         below=Markup("".join(under)),  # noqa: S704 - likewise
         scripts=page.scripts,
         styles=page.styles,
+        acts=server_of(request).acts,
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS)
 
@@ -171,7 +176,8 @@ def still(
     **context: object,
 ) -> Response[str]:
     """A page that nothing changes while it is open; only what is wrong with the server comes to it by itself."""
-    body = render(template, title=title, server=server_of(request), **context)
+    server = server_of(request)
+    body = render(template, title=title, server=server, **context)
     text = _shell(
         request.app.state.services,
         title=title,
@@ -184,6 +190,7 @@ def still(
         below="",
         scripts=scripts,
         styles=styles,
+        acts=server.acts,
     )
     return Response(text, media_type=MediaType.HTML, headers=HEADERS, status_code=status)
 
@@ -244,7 +251,7 @@ def _trouble(services: Services) -> str:
 def _shell(services: Services, *, again: int = 0, trouble: str | None = None, **parts: object) -> str:
     now = services.clock()
     banner = _trouble(services) if trouble is None else trouble
-    parts = {"scripts": (), "styles": (), **parts}
+    parts = {"scripts": (), "styles": (), "acts": True, **parts}
     return render(
         "page.html",
         version=VERSION,
@@ -266,5 +273,5 @@ async def _body(request: Request[Any, Any, Any], page: Page) -> tuple[str, str]:
         return found["title"], render(page.template, server=server, now=now, **found)
 
     # Whoever may do less sees less, and gets a text of its own.
-    key = f"{server.url} {server.makes_tokens} {page.fragment}"
+    key = f"{server.url} {server.acts} {server.governs} {page.fragment}"
     return await services.fragments.get(services.hub, key, page.topics, make)

@@ -15,7 +15,7 @@ from goliat_monitoring.server.pages.flags import holds, presence_sign, rank, wor
 from goliat_monitoring.server.pages.listing import Asked, in_order, read_asked
 from goliat_monitoring.server.pages.paging import Pager
 from goliat_monitoring.server.pages.render import render
-from goliat_monitoring.server.pages.show import Page, fragment, whole
+from goliat_monitoring.server.pages.show import Page, fragment, server_of, whole
 from goliat_monitoring.server.pages.sparkline import Spark, spark
 from goliat_monitoring.server.pages.words import FLAG, Sign, sign
 from goliat_monitoring.store.read.prices import currency
@@ -204,11 +204,11 @@ def columns_of(asked: Asked) -> list[str]:
     return [key for key in COLUMNS if key in chosen]
 
 
-def list_page(asked: Asked, outlook: Outlook) -> Page:
-    """The list as it was asked for."""
+def list_page(asked: Asked, outlook: Outlook, acts: bool) -> Page:
+    """The list as it was asked for. `acts`: what is selected in it may be acted upon."""
     address = f"/fragments{asked.href(page=asked.page)}"
     load = partial(load_list, asked, outlook)
-    return Page("workers", address, "workers.html", ("fleet",), load, scripts=SCRIPTS, styles=STYLES)
+    return Page("workers", address, "workers.html", ("fleet",), load, scripts=SCRIPTS if acts else (), styles=STYLES)
 
 
 def asked_of(request: Request[Any, Any, Any]) -> Asked:
@@ -226,11 +226,13 @@ def asked_of(request: Request[Any, Any, Any]) -> Asked:
 @get("/workers")
 async def workers_list(request: Request[Any, Any, Any]) -> Response[str]:
     """The list of workers."""
-    outlook = await request.app.state.services.outlook()
-    return await whole(request, list_page(asked_of(request), outlook), render("workers_actions.html"))
+    outlook, acts = await request.app.state.services.outlook(), server_of(request).acts
+    below = [render("workers_actions.html")] if acts else []
+    return await whole(request, list_page(asked_of(request), outlook, acts), *below)
 
 
 @get("/fragments/workers")
 async def workers_fragment(request: Request[Any, Any, Any]) -> Response[str]:
     """Its live part."""
-    return await fragment(request, list_page(asked_of(request), await request.app.state.services.outlook()))
+    outlook = await request.app.state.services.outlook()
+    return await fragment(request, list_page(asked_of(request), outlook, server_of(request).acts))

@@ -1,4 +1,4 @@
-// What a person may do: dialogs that ask, and forms that are sent to the API as JSON. Macros: templates/actions.html.
+// What a person may do: dialogs and forms, whose attributes templates/actions.html explains.
 const root = document.documentElement;
 
 // An amount may be empty, which says "none"; what is no number must not become that.
@@ -9,28 +9,15 @@ function numberOf(text) {
   return Number(said);
 }
 
-function valueOf(field) {
-  const { value } = field;
-  switch (field.dataset.as) {
-    case "number":
-    case "amount":
-      return numberOf(value);
-    case "list":
-      return value.split(/[\s,]+/).filter(Boolean);
-    case "json":
-      return JSON.parse(value);
-    default:
-      return field.type === "checkbox" ? field.checked : value;
-  }
-}
+const READ = { number: numberOf, amount: numberOf, list: (text) => text.split(/[\s,]+/).filter(Boolean), json: JSON.parse };
 
-// One member for each named field; empty texts say nothing and are left out. `data-nest`: inside one member of that name.
-export function bodyOf(form) {
+// Empty texts say nothing and are left out. `data-nest`: inside one member of that name.
+function bodyOf(form) {
   const body = {};
   for (const field of form.elements) {
-    if (!field.name || field.disabled || (field.type === "radio" && !field.checked)) continue;
-    if (field.type !== "checkbox" && field.value === "" && field.dataset.as !== "amount") continue;
-    body[field.name] = valueOf(field);
+    const { name, value, dataset } = field;
+    const read = READ[dataset.as] ?? String;
+    if (name && (value !== "" || dataset.as === "amount")) body[name] = read(value);
   }
   return form.dataset.nest ? { [form.dataset.nest]: body } : body;
 }
@@ -49,10 +36,6 @@ export async function send(method, address, body) {
   return said;
 }
 
-// `/studies/{study.id}` with what the server said.
-const filled = (address, said) =>
-  address.replace(/\{([\w.]+)\}/g, (_, way) => encodeURIComponent(way.split(".").reduce((it, key) => it?.[key], said) ?? ""));
-
 export const refresh = () => document.body.dispatchEvent(new CustomEvent("sse:refresh"));
 
 document.addEventListener("submit", async (event) => {
@@ -63,19 +46,19 @@ document.addEventListener("submit", async (event) => {
   const problem = (form.closest("dialog") ?? form).querySelector(".problem");
   const buttons = [...form.querySelectorAll("button")];
   buttons.forEach((button) => (button.disabled = true));
-  root.setAttribute("aria-busy", "true");
+  root.ariaBusy = true;
   try {
     const said = await send(method, address, bodyOf(form));
     problem.textContent = "";
     if (!("stay" in form.dataset)) form.closest("dialog")?.close();
     form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: said }));
-    if (form.dataset.then) location.assign(filled(form.dataset.then, said));
+    if (form.dataset.then) location.assign(form.dataset.then.replace("{study.id}", said.study?.id));
     else refresh();
   } catch (trouble) {
     problem.textContent = `Not done: ${trouble.message}`;
   } finally {
     buttons.forEach((button) => (button.disabled = false));
-    root.removeAttribute("aria-busy");
+    root.ariaBusy = null;
   }
 });
 

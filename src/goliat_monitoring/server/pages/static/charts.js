@@ -36,7 +36,6 @@ class Samples {
     this.edge = undefined;
   }
 
-  // Whether something came.
   async more() {
     if (this.times.length > MOST) this.forget();
     const since = this.edge === undefined ? "" : `&since=${encodeURIComponent(new Date(this.edge * 1000).toISOString())}`;
@@ -60,7 +59,7 @@ class Samples {
     return this.times[j] - this.times[i] > GAP * usual;
   }
 
-  // First and last sample of a span of seconds, with the ones beside it: lines go on beyond what is seen.
+  // First and last sample of a span, with the ones beside it: lines go on beyond what is seen.
   within([from, to]) {
     const last = this.times.findIndex((time) => time >= to);
     return [Math.max(this.times.findLastIndex((time) => time <= from), 0), last < 0 ? this.times.length - 1 : last];
@@ -81,10 +80,10 @@ const charts = [];
 
 // The run from its first sample to its newest, seconds.
 function everything() {
-  const known = Object.values(samples).flatMap(({ times }) => [...times.slice(0, 1), ...times.slice(-1)]);
-  const from = known.length ? Math.min(...known) : Date.parse(box.dataset.from) / 1000;
-  const end = known.length ? Math.max(...known) : (live ? serverNow() : Date.parse(box.dataset.until)) / 1000;
-  return [from, Math.max(end, from + SHORTEST)];
+  let known = Object.values(samples).flatMap(({ times }) => [...times.slice(0, 1), ...times.slice(-1)]);
+  if (!known.length) known = [Date.parse(box.dataset.from) / 1000, (live ? serverNow() : Date.parse(box.dataset.until)) / 1000];
+  const from = Math.min(...known);
+  return [from, Math.max(...known, from + SHORTEST)];
 }
 
 const all = {
@@ -109,7 +108,6 @@ function draw() {
   all.point(all.at);
 }
 
-// The pointer and the keys in a chart.
 function listen(chart) {
   const { plot, choice, samples } = chart;
   const pixels = (event) => event.clientX - plot.getBoundingClientRect().left;

@@ -11,8 +11,7 @@ let since = 0;
 
 // `keys`: one key, or two after each other with a space between ("g o"). `run` may return false: not meant for it.
 export function bind(keys, says, run) {
-  const known = bound.get(keys);
-  bound.set(keys, known ? [...known, run] : [run]);
+  bound.set(keys, [...(bound.get(keys) ?? []), run]);
   if (says) listed.push([keys, says]);
 }
 

@@ -18,19 +18,15 @@ let resting;
 
 // A fragment is fetched at most once in this time, however busy the fleet; the log is small and goes on at once.
 const PACE = 1000;
+// When each kind was told last, or will be.
 const told = new Map();
-const waiting = new Map();
 
 function tell(kind) {
-  const rest = kind === "log" ? 0 : (told.get(kind) ?? 0) + PACE - performance.now();
-  if (rest > 0) {
-    if (!waiting.has(kind)) {
-      waiting.set(kind, setTimeout(() => waiting.delete(kind) && tell(kind), rest));
-    }
-    return;
-  }
-  told.set(kind, performance.now());
-  document.body.dispatchEvent(new CustomEvent(`sse:${kind}`));
+  const now = performance.now();
+  if (told.get(kind) > now) return;
+  const due = kind === "log" ? now : Math.max(now, (told.get(kind) ?? 0) + PACE);
+  told.set(kind, due);
+  setTimeout(() => document.body.dispatchEvent(new CustomEvent(`sse:${kind}`)), Math.ceil(due - now));
 }
 
 function show(kind, text, then = "") {
@@ -75,7 +71,7 @@ function lost() {
   const count = () => {
     const left = Math.ceil((at - Date.now()) / 1000);
     if (waits > 1) show("lost", `Connection lost. Data as of ${clock(new Date(heard))}.`, ` Next try in ${Math.max(left, 0)} s.`);
-    if (left > 0) retry = setTimeout(count, 1000 - ((at - Date.now()) % 1000 ? 500 : 0));
+    if (left > 0) retry = setTimeout(count, 500);
     else open();
   };
   count();
@@ -93,11 +89,8 @@ document.addEventListener("visibilitychange", () => {
     open();
   }
 });
-// Leaving the page must not look like a lost connection.
+// Leaving must not look like a lost connection.
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => event.persisted && open());
 // Not before the fragments listen, which they do once the document is read: an early event would be lost.
-if (topics) {
-  if (document.readyState === "complete") open();
-  else addEventListener("DOMContentLoaded", open);
-}
+if (topics) addEventListener("DOMContentLoaded", open);

@@ -8,14 +8,14 @@ import { finder } from "./log/search.js";
 import { tools } from "./log/tools.js";
 
 // "#L120-L140" as [120, 140].
-export function rangeOf(hash) {
+function rangeOf(hash) {
   const found = /^#L(\d{1,15})(?:-L?(\d{1,15}))?$/.exec(hash);
   if (!found) return undefined;
   const ends = [Number(found[1]), Number(found[2] ?? found[1])];
   return [Math.max(1, Math.min(...ends)), Math.max(1, ...ends)];
 }
 
-export class Viewer {
+class Viewer {
   constructor(section) {
     this.section = section;
     this.box = section.querySelector("#log");
@@ -75,7 +75,7 @@ export class Viewer {
     const fresh = this.part("fresh");
     fresh.hidden = this.following || !lines.count || (unseen <= 0 && list.atEnd);
     fresh.textContent = unseen > 0 ? `\u2193 ${plural(unseen, "new line")}` : "\u2193 Newest lines";
-    this.part("follow").setAttribute("aria-pressed", String(this.following));
+    this.part("follow").ariaPressed = this.following;
     const empty = this.part("empty");
     empty.hidden = lines.count > 0;
     if (lines.levels) empty.textContent = "No line of these types.";
@@ -193,6 +193,8 @@ function listen(viewer) {
   document.body.addEventListener("sse:log", () => viewer.arrived());
   document.body.addEventListener("sse:refresh", () => viewer.arrived());
   addEventListener("hashchange", () => viewer.fromAddress());
+  // The list saw it first.
+  new ResizeObserver(() => viewer.tell()).observe(box);
   box.addEventListener("pointerover", (event) => {
     const line = event.target.closest("time")?.closest("li")?.line;
     if (line) event.target.title = times(line);

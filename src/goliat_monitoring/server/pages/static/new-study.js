@@ -1,4 +1,4 @@
-// New study: files become text in the form, and what the form would give follows what is typed.
+// Files become text in the form, and the preview follows what is typed.
 import { made } from "./common.js";
 
 const form = document.getElementById("new-study");
@@ -12,7 +12,7 @@ const field = (name) => form.elements.namedItem(name);
 
 function stale(is) {
   panel.classList.toggle("old", is);
-  panel.setAttribute("aria-busy", String(is));
+  panel.ariaBusy = is;
   // What is created is what was looked at.
   for (const button of panel.querySelectorAll("button[value=create]")) button.disabled = is;
 }

@@ -1,4 +1,4 @@
-// Small duties of every page: swaps, tints, menus, commands to be copied, the theme.
+// Small duties of every page.
 import "./live.js";
 import "./keys.js";
 import "./order.js";
@@ -8,7 +8,7 @@ import { absolute } from "./times.js";
 
 const last = new WeakMap();
 let states = new Map();
-let open = new Set();
+let open = [];
 
 function letGo() {
   if (!getSelection().isCollapsed) return;
@@ -19,28 +19,20 @@ function letGo() {
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { target, xhr } = event.detail;
   if (!target.hasAttribute("hx-get") || xhr.status !== 200) return;
-  // A question that is being answered stays; what is newer comes when it is closed.
   const asking = target.querySelector("dialog[open]");
-  if (asking) {
-    event.detail.shouldSwap = false;
-    asking.addEventListener("close", refresh, { once: true });
-    return;
-  }
-  // What is marked to be copied stays until it is let go.
   const marked = getSelection();
-  if (!marked.isCollapsed && target.contains(marked.anchorNode)) {
-    event.detail.shouldSwap = false;
-    document.addEventListener("selectionchange", letGo);
-    return;
-  }
+  // A question that is being answered stays; what is newer comes when it is closed.
+  if (asking) asking.addEventListener("close", refresh, { once: true });
+  // What is marked to be copied stays until it is let go.
+  else if (!marked.isCollapsed && target.contains(marked.anchorNode)) document.addEventListener("selectionchange", letGo);
   // What is the same stays untouched, and so do focus and selection in it.
-  if (last.get(target) === xhr.responseText) {
-    event.detail.shouldSwap = false;
+  else if (last.get(target) !== xhr.responseText) {
+    last.set(target, xhr.responseText);
+    open = [...target.querySelectorAll("details[id][open]")].map((node) => node.id);
+    states = new Map([...target.querySelectorAll("[id][data-state]")].map((node) => [node.id, node.dataset.state]));
     return;
   }
-  last.set(target, xhr.responseText);
-  open = new Set([...target.querySelectorAll("details[id][open]")].map((node) => node.id));
-  states = new Map([...target.querySelectorAll("[id][data-state]")].map((node) => [node.id, node.dataset.state]));
+  event.detail.shouldSwap = false;
 });
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -77,10 +69,7 @@ function tabs(within) {
   shell ??= kept("shell") ?? (navigator.userAgent.includes("Windows") ? "powershell" : "bash");
   for (const group of within.querySelectorAll(".shells")) {
     for (const block of group.querySelectorAll("[data-shell]")) block.hidden = block.dataset.shell !== shell;
-    for (const button of group.querySelectorAll("[data-choose]")) {
-      button.hidden = false;
-      button.setAttribute("aria-pressed", String(button.dataset.choose === shell));
-    }
+    for (const button of group.querySelectorAll("[data-choose]")) button.ariaPressed = button.dataset.choose === shell;
   }
 }
 
@@ -131,7 +120,6 @@ function show(chosen) {
   theme.ariaLabel = `Use the ${dark() ? "light" : "dark"} theme`;
 }
 show(kept("theme"));
-theme.hidden = false;
 theme.addEventListener("click", () => {
   show(dark() ? "light" : "dark");
   kept("theme", root.dataset.theme);

@@ -1,4 +1,4 @@
-// The pages of a run and of a worker: sections as tabs, keys between tries, and the turn to the next run.
+// The pages of a run and of a worker.
 import { refresh } from "./actions.js";
 import { bind } from "./keys.js";
 
@@ -36,14 +36,13 @@ addEventListener("hashchange", follow);
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (event.detail.elt.closest(".part[hidden]")) event.preventDefault();
 });
-// Nothing was painted yet, so nothing jumps.
 choose(location.hash, true);
 
 for (const [key, rel, says] of [["[", "prev", "Earlier try"], ["]", "next", "Later try"]]) {
   bind(key, says, () => document.querySelector(`a[rel=${rel}]`)?.click());
 }
 
-// Log and plots of a worker's page belong to one run. When the next one begins, the page turns to it.
+// Log and plots of a worker's page belong to one run; when the next begins the page turns to it.
 const replica = document.querySelector(".replica");
 const worker = location.pathname.startsWith("/workers/");
 document.addEventListener("htmx:afterSwap", (event) => {

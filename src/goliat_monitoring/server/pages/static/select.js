@@ -1,4 +1,4 @@
-// A selection of workers, kept while rows come and go, and acted upon after a question that names the count.
+// A selection of workers, kept while rows come and go.
 import { made, plural } from "./common.js";
 import { serverNow, span } from "./times.js";
 
@@ -14,8 +14,8 @@ const part = (name) => document.getElementById(`ask-workers-${name}`);
 
 function take(box) {
   if (!box.checked) return chosen.delete(idOf(box));
-  const name = box.getAttribute("aria-label").replace(/^Select /, "");
-  chosen.set(idOf(box), { name, run: box.dataset.run, since: box.dataset.since });
+  const name = box.ariaLabel.replace(/^Select /, "");
+  chosen.set(idOf(box), { name, ...box.dataset });
 }
 
 function show() {

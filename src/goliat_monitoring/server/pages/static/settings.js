@@ -1,4 +1,4 @@
-// Settings: secrets that are shown once, prices that may be empty, and files for the config library.
+// Secrets that are shown once, dialogs of rows, files for the config library.
 import { refresh, send } from "./actions.js";
 
 document.addEventListener("done", (event) => {

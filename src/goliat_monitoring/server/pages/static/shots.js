@@ -1,4 +1,4 @@
-// Screenshots: the chosen one is shown large, and a slider goes back through those of its tab.
+// The chosen screenshot, large, with a slider through those of its tab.
 import { send } from "./actions.js";
 import { absolute, clock } from "./times.js";
 
@@ -20,10 +20,9 @@ function show(place) {
   slider.max = pictures.length - 1;
   slider.value = at;
   const date = new Date(one.receivedAt);
-  slider.setAttribute("aria-valuetext", `${clock(date)}, ${at + 1} of ${pictures.length}`);
   time.dateTime = one.receivedAt;
   time.title = absolute(date);
-  time.textContent = `${clock(date)}, ${at + 1} of ${pictures.length}`;
+  time.textContent = slider.ariaValueText = `${clock(date)}, ${at + 1} of ${pictures.length}`;
   image.src = one.url;
   image.alt = `GOLIAT's tab ${tab} at ${clock(date)}`;
 }

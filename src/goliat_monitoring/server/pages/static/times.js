@@ -3,13 +3,10 @@ import { kept } from "./common.js";
 
 const root = document.documentElement;
 // A viewer's clock may be wrong: ages are counted from the server's.
-let late = Date.now() - Date.parse(root.dataset.now ?? new Date().toISOString());
+let late = Date.now() - Date.parse(root.dataset.now);
 
 export const serverNow = () => Date.now() - late;
-export const setServerNow = (iso) => {
-  const at = Date.parse(iso);
-  if (!Number.isNaN(at)) late = Date.now() - at;
-};
+export const setServerNow = (iso) => (late = Date.now() - Date.parse(iso));
 
 // The viewer's zone, or UTC by choice.
 const here = Intl.DateTimeFormat().resolvedOptions().timeZone || "local time";
@@ -25,13 +22,12 @@ const day = (date) => wall(date).toISOString().slice(0, 10);
 export const absolute = (date) => `${day(date)} ${clock(date)}`;
 const exactly = (date) => `${absolute(date)} ${zoneName()}`;
 
-// Two units, as everywhere: "3 h 12 min".
 export function span(seconds) {
   const s = Math.max(0, Math.floor(seconds));
   if (s < 60) return `${s} s`;
-  if (s < 3600) return s < 600 && s % 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${Math.floor(s / 60)} min`;
-  if (s < 86400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
-  return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
+  const part = (unit, of = Infinity) => Math.floor((s % of) / unit);
+  if (s < 3600) return `${part(60)} min${s < 600 && s % 60 ? ` ${s % 60} s` : ""}`;
+  return s < 86400 ? `${part(3600)} h ${part(60, 3600)} min` : `${part(86400)} d ${part(3600, 86400)} h`;
 }
 
 function ago(seconds) {
@@ -47,7 +43,6 @@ const put = (node, text) => node.textContent !== text && (node.textContent = tex
 
 export function tell(node) {
   const date = new Date(node.dateTime);
-  if (Number.isNaN(date.getTime())) return;
   const seconds = (serverNow() - date) / 1000;
   const kind = node.dataset.as;
   const title = exactly(date);
@@ -59,11 +54,11 @@ export function tell(node) {
   put(node, seconds < 172800 && !paper ? ago(seconds) : absolute(date));
 }
 
-const days = new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: "UTC" });
-const dates = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
 // "Thu 18:00", from six days on "4 Dec 18:00".
 export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
-  return `${(far ? dates : days).format(wall(date))} ${clock(date).slice(0, 5)}`;
+  // "Thu, 04 Dec 2026 18:00:00 GMT"
+  const words = wall(date).toUTCString();
+  return `${far ? words.slice(5, 11).replace(/^0/, "") : words.slice(0, 3)} ${clock(date).slice(0, 5)}`;
 }
 
 function tellRange(node) {
@@ -85,19 +80,16 @@ export function tellAll(within = document) {
 const zone = document.getElementById("zone");
 function nameZone() {
   zone.textContent = zoneName();
-  zone.setAttribute("aria-label", `Times are ${zoneName()}; show ${utc ? here : "UTC"}`);
+  zone.ariaLabel = `Times are ${zoneName()}; show ${utc ? here : "UTC"}`;
 }
-if (zone) {
+nameZone();
+zone.addEventListener("click", () => {
+  utc = !utc;
+  kept("zone", utc ? "utc" : "local");
   nameZone();
-  zone.hidden = false;
-  zone.addEventListener("click", () => {
-    utc = !utc;
-    kept("zone", utc ? "utc" : "local");
-    nameZone();
-    tellAll();
-    document.dispatchEvent(new CustomEvent("zone"));
-  });
-}
+  tellAll();
+  document.dispatchEvent(new CustomEvent("zone"));
+});
 onbeforeprint = onafterprint = ({ type }) => {
   paper = type === "beforeprint";
   tellAll();

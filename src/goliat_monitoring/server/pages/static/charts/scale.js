@@ -20,22 +20,14 @@ export function moments([from, to], most, ahead) {
 }
 
 // Of the points [x, y] in one column of pixels the first, the lowest, the highest and the last.
-export function thinned(points) {
-  const kept = [];
-  for (let first = 0, next; first < points.length; first = next) {
-    const column = Math.floor(points[first][0]);
-    let [low, high] = [first, first];
-    for (next = first + 1; next < points.length && Math.floor(points[next][0]) === column; next += 1) {
-      if (points[next][1] < points[low][1]) low = next;
-      if (points[next][1] > points[high][1]) high = next;
-    }
-    const ends = new Set([first, Math.min(low, high), Math.max(low, high), next - 1]);
-    for (const i of ends) kept.push(points[i]);
-  }
-  return kept;
-}
+const thinned = (points) =>
+  [...Map.groupBy(points, ([x]) => Math.floor(x)).values()].flatMap((column) => {
+    const heights = column.map(([, y]) => y);
+    const ends = [Math.min(...heights), Math.max(...heights)].map((y) => heights.indexOf(y)).sort((a, b) => a - b);
+    return [...new Set([0, ...ends, column.length - 1])].map((i) => column[i]);
+  });
 
-// The path of lines of points, one line after the other. A point alone between two holes is a dash, or it would not be seen.
+// Lines of points, one after the other. A point alone between two holes is a dash, or it would not be seen.
 export const path = (lines) =>
   lines
     .map((points) => {

@@ -1,7 +1,6 @@
-// Where the rows of a list stand, without a document. A place is { row, offset }: the row at the top of the view and the
-// pixels of it above. Where lines wrap each row has its own height, those not measured yet the average. Browsers cap how
-// high a page may be: in a list beyond LONGEST, or of guessed heights, the scrollbar tells the share of rows, and small
-// movements are taken as pixels.
+// Where rows stand, without a document. A place is { row, offset }: the row at the top and its pixels above the view.
+// Rows that wrap and were not measured yet have the average height. Browsers cap how high a page may be: beyond LONGEST,
+// or with guessed heights, the scrollbar tells the share of rows, and small movements are taken as pixels.
 export const LONGEST = 15_000_000;
 // Heights that are kept.
 const MOST = 5000;

@@ -1,30 +1,21 @@
-// A list with a node for each row in view and some around it, however many rows there are.
+// A list with nodes for the rows in view and some around them.
 import { Geometry } from "./geometry.js";
 
 const AROUND = 12;
 // While text is selected its rows stay, up to so many.
 const SELECTED = 1500;
 // Where the scrollbar tells shares, movements by wheel, key or finger of up to so many views are taken as pixels, and
-// so are those that follow at once, as a finger's do.
+// those that follow at once too.
 const NEAR = 2;
 const PUSH = 400;
 const IDLE = 150;
 
 export class List {
-  // `make(row)` gives the node of a row, `current(node, row)` whether it still shows what is to be seen.
-  constructor(box, { make, current, drawn, moved }) {
-    this.box = box;
+  // `asks`: `make(row)` gives the node of a row, `current(node, row)` whether it still shows what is to be seen.
+  constructor(box, asks) {
+    Object.assign(this, asks, { box, nodes: new Map(), place: { row: 0, offset: 0 }, top: 0, pushed: -PUSH, wide: 0 });
     this.rows = box.querySelector(".rows");
     this.ol = box.querySelector("ol");
-    this.make = make;
-    this.current = current;
-    this.drawn = drawn;
-    this.moved = moved;
-    this.nodes = new Map();
-    this.place = { row: 0, offset: 0 };
-    this.top = 0;
-    this.pushed = -PUSH;
-    this.wide = 0;
     this.geometry = new Geometry(this.lineHeight());
     this.geometry.view = box.clientHeight;
     box.addEventListener("scroll", () => this.scrolled());

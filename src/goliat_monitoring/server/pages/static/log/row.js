@@ -1,4 +1,4 @@
-// The node of one line. Whatever a machine wrote becomes text, never markup; of terminal escapes only colours and weights.
+// The node of one line. What a machine wrote becomes text, never markup; of terminal escapes only colours and weights.
 import { count, made, plural } from "../common.js";
 import { absolute, clock, span } from "../times.js";
 
@@ -77,13 +77,14 @@ export function cut(pieces, marks) {
   let at = 0;
   let next = 0;
   for (const { text, style } of pieces) {
-    const end = at + text.length;
+    const begin = at;
+    const end = begin + text.length;
     while (at < end) {
       while (next < marks.length && marks[next][1] <= at) next += 1;
       const [from, to] = marks[next] ?? [end, end];
       const marked = from <= at;
       const until = Math.min(end, marked ? to : from);
-      found.push({ text: text.slice(text.length - (end - at), text.length - (end - until)), style, marked });
+      found.push({ text: text.slice(at - begin, until - begin), style, marked });
       at = until;
     }
   }
@@ -91,16 +92,13 @@ export function cut(pieces, marks) {
 }
 
 function piece({ text, style, marked }) {
-  const { fore, back } = style;
-  const names = ["bold", "italic", "underline"].filter((name) => style[name]);
-  if (typeof fore === "number") names.push(`f${fore}`);
-  if (typeof back === "number") names.push(`g${back}`);
-  if (typeof fore === "string") names.push("fore");
-  if (typeof back === "string") names.push("back");
-  if (!names.length && !marked) return shown(text);
-  const node = made(marked ? "mark" : "span", shown(text), names.join(" "));
-  if (typeof fore === "string") node.style.setProperty("--fore", fore);
-  if (typeof back === "string") node.style.setProperty("--back", back);
+  const styles = Object.entries(style);
+  if (!styles.length && !marked) return shown(text);
+  const node = made(marked ? "mark" : "span", shown(text));
+  for (const [name, value] of styles) {
+    node.classList.add(typeof value === "number" ? { fore: "f", back: "g" }[name] + value : name);
+    if (typeof value === "string") node.style.setProperty(`--${name}`, value);
+  }
   return node;
 }
 
@@ -130,8 +128,8 @@ function repeated(line) {
 export function row(line, { n, kind, began, here, position }) {
   const item = made("li");
   item.line = line;
-  item.setAttribute("aria-posinset", position);
-  item.setAttribute("aria-setsize", -1);
+  item.ariaPosInSet = position;
+  item.ariaSetSize = -1;
   const mark = made("i", n ?? "\u2026");
   item.append(mark);
   if (n) item.id = `L${n}`;

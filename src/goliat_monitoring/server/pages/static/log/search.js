@@ -1,5 +1,5 @@
-// A search over the whole log, on the server: how many matches there are, and the way from one to the next. One stretch
-// of their numbers is kept, all those from line `first` to line `last`; others are asked for when they are needed.
+// A search over the whole log, on the server. Of the numbers of matches one stretch is kept, from line `first` to `last`;
+// others are asked for when they are needed.
 import { count } from "../common.js";
 
 // As many as the server sends at a time.
@@ -120,7 +120,6 @@ export class Search {
   }
 }
 
-// The search field: n of m, marks in the text, the way from match to match.
 export function finder(viewer) {
   const { section, lines } = viewer;
   const form = section.querySelector(".find");
@@ -135,12 +134,12 @@ export function finder(viewer) {
     if (lines.query !== search.query) lines.mark(search.query);
     const { total, complete, searched, ofLines } = search;
     const place = viewer.found === undefined ? undefined : search.place(viewer.found);
-    const all = complete ? count(total) : `${count(total)}+, ${Math.floor((100 * searched) / ofLines)} %`;
-    const none = complete ? "no match" : `none yet, ${Math.floor((100 * searched) / ofLines)} %`;
-    output.textContent = !search.query ? "" : total ? `${place === undefined ? "\u2013" : count(place)} of ${all}` : none;
+    const reached = complete ? "" : `, ${Math.floor((100 * searched) / ofLines)} %`;
+    const some = `${place === undefined ? "\u2013" : count(place)} of ${count(total)}${complete ? "" : "+"}`;
+    output.textContent = search.query ? (total ? some : complete ? "no match" : "none yet") + reached : "";
   }
 
-  const on = (name) => form.querySelector(`[data-do=${name}]`).getAttribute("aria-pressed") === "true";
+  const on = (name) => form.querySelector(`[data-do=${name}]`).ariaPressed === "true";
 
   async function renew() {
     clearTimeout(typing);
@@ -197,7 +196,7 @@ export function finder(viewer) {
     const button = event.target.closest("[data-do]");
     if (!button) return;
     if (button.dataset.do === "back") return go(true);
-    button.setAttribute("aria-pressed", String(!on(button.dataset.do)));
+    button.ariaPressed = !on(button.dataset.do);
     if (field.value) go(false);
   });
   field.addEventListener("keydown", (event) => {

@@ -1,4 +1,4 @@
-// The tools above the list: types, problems, errors, time, wrap, copies, whole lines, and their keys.
+// The tools above the list and their keys.
 import { copy, count, kept, made, plural } from "../common.js";
 import { bind } from "../keys.js";
 import { absolute } from "../times.js";
@@ -37,10 +37,9 @@ export function tools(viewer) {
       one.closest("label").querySelector("output").textContent = count(many);
       one.closest("label").hidden = !many && !one.checked;
     }
-    const of = (...names) => names.reduce((sum, name) => sum + (detail[name] ?? 0), 0);
-    problems.hidden = !of("warning", "error", "fatal");
-    const text = `${plural(of("error", "fatal"), "error")} and ${plural(of("warning"), "warning")}, by text`;
-    problems.querySelector("summary").textContent = text;
+    const { warning = 0, error = 0, fatal = 0 } = detail;
+    problems.hidden = !(warning + error + fatal);
+    problems.querySelector("summary").textContent = `${plural(error + fatal, "error")} and ${plural(warning, "warning")}, by text`;
   });
 
   async function listProblems() {
@@ -73,7 +72,7 @@ export function tools(viewer) {
 
   function wrap(on) {
     box.classList.toggle("wrap", on);
-    wrapping.setAttribute("aria-pressed", String(on));
+    wrapping.ariaPressed = on;
     list.setWrap(on);
     if (viewer.following) list.toEnd();
   }
@@ -102,8 +101,8 @@ export function tools(viewer) {
     follow: () => (viewer.following ? viewer.letGo() : viewer.newest()),
     newest: () => viewer.newest(),
     wrap: () => {
-      wrap(!box.classList.contains("wrap"));
-      kept("log-wrap", box.classList.contains("wrap") ? "on" : "off");
+      wrap(!list.geometry.wrap);
+      kept("log-wrap", list.geometry.wrap ? "on" : "off");
     },
     problems: () => types(PROBLEMS),
     all: () => types(""),
@@ -117,7 +116,6 @@ export function tools(viewer) {
     if (button?.dataset.whole) tried(showWhole(Number(button.dataset.whole)));
     else deeds[button?.dataset.do]?.();
   });
-  document.addEventListener("click", (event) => !menu.contains(event.target) && menu.removeAttribute("open"));
 
   const time = viewer.part("time");
   async function show(kind) {
