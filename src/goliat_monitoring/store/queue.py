@@ -33,10 +33,17 @@ _LANES = """
             WHERE state = 'PENDING' ORDER BY super_study_id, requirements, "index" LIMIT 1
         ) AS first
         UNION ALL
-        SELECT n.id, n.super_study_id, n.requirements FROM lanes JOIN assignments AS n ON n.id = (
-            SELECT a.id FROM assignments AS a
-            WHERE a.state = 'PENDING' AND (a.super_study_id, a.requirements) > (lanes.study, lanes.demand)
-            ORDER BY a.super_study_id, a.requirements, a."index" LIMIT 1
+        SELECT n.id, n.super_study_id, n.requirements FROM lanes JOIN assignments AS n ON n.id = coalesce(
+            (
+                SELECT a.id FROM assignments AS a
+                WHERE a.state = 'PENDING' AND a.super_study_id = lanes.study AND a.requirements > lanes.demand
+                ORDER BY a.requirements, a."index" LIMIT 1
+            ),
+            (
+                SELECT a.id FROM assignments AS a
+                WHERE a.state = 'PENDING' AND a.super_study_id > lanes.study
+                ORDER BY a.super_study_id, a.requirements, a."index" LIMIT 1
+            )
         )
     )
     SELECT lanes.study, lanes.demand, s.retries_stopped
