@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, Row, Table, select
 
 from goliat_monitoring.store import agents, studies, sweep, tables
+from goliat_monitoring.store.beats import AgentBeat, beat_together
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.ingest.batches import agent_batch
 from goliat_monitoring.store.ingest.hear import Answer, Heard, hear
@@ -31,6 +32,16 @@ CONFIG: dict[str, Any] = {
 KEYS = ["thelonious/700MHz/environmental_x_pos_theta", "thelonious/700MHz/environmental_x_pos_phi"]
 
 
+def beat(
+    connection: Connection, moment: Moment, worker_id: str, fence: str | None, said: wire.Beat, ip: str
+) -> wire.BeatReply:
+    """A heartbeat in a group of its own."""
+    (answer,) = beat_together(connection, [AgentBeat(moment, worker_id, fence, said, ip)])
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
+
+
 class Agent:
     """One enrolled machine, as the server knows it."""
 
@@ -49,7 +60,7 @@ class Agent:
     def beat(self, job: wire.Job | None = None) -> wire.BeatReply:
         run = None if job is None else wire.RunSummary(run_id=job.run_id, goliat_alive=True)
         said = wire.Beat(session_id=self.session_id, sent_at=self.house.now, run=run)
-        return self.house.do(agents.beat, self.worker_id, job.fence if job else None, said, "127.0.0.1")
+        return self.house.do(beat, self.worker_id, job.fence if job else None, said, "127.0.0.1")
 
     def send(self, job: wire.Job, offset: int, *items: wire.Item, stream: str = "s1") -> wire.Accepted:
         said = wire.Batch(stream, offset, list(items))

@@ -1,4 +1,4 @@
-"""The agent's side of the conversation: enrolment, sessions, heartbeats, batches and the end of a run."""
+"""The agent's side of the conversation: enrolment, sessions, orders and the end of a run. Heartbeats: `store.beats`."""
 
 import re
 
@@ -9,7 +9,7 @@ from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import AGENT_HEARTBEAT, ASK_FOR_WORK, LATE_AGENT
 from goliat_monitoring.store import driver, epoch, runs, tables, verdicts, workers
 from goliat_monitoring.store.admission import admit, require_live, require_session
-from goliat_monitoring.store.beats import ASKED, AgentBeat, beat_together
+from goliat_monitoring.store.beats import ASKED
 from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.changes import touch
 from goliat_monitoring.store.credentials import use_enrolment
@@ -132,16 +132,6 @@ def end_session(
     record(connection, moment.now, "session_ended", worker_id=worker_id, sessionId=said.session_id)
     touch(connection, "fleet", f"worker:{worker_id}")
     return wire.Accepted()
-
-
-def beat(
-    connection: Connection, moment: Moment, worker_id: str, fence: str | None, said: wire.Beat, ip: str
-) -> wire.BeatReply:
-    """`beat_together` for one agent alone. Raises `Refused`."""
-    (answer,) = beat_together(connection, [AgentBeat(moment, worker_id, fence, said, ip)])
-    if isinstance(answer, Exception):
-        raise answer
-    return answer
 
 
 def orders(connection: Connection, worker_id: str, fence: str | None, said: wire.Listen) -> wire.Orders:

@@ -104,6 +104,18 @@ def log_message(said: LogUpdate, body: bytes, moment: Moment, ip: str) -> GuiMes
     return GuiMessage(moment, said.machine_id, _LOG_BATCH, sent_at, ip, reading, sequence0_at)
 
 
+def says_already(sender: Sender, heard: GuiMessage) -> bool:
+    """Whether the worker's row stays as it is: it was heard just now, from there, with that clock, and is wanted."""
+    now, skew = heard.moment.now, sender.clock_skew
+    return (
+        now - sender.last_seen < COARSE
+        and sender.ip == heard.ip
+        and sender.wish != "removed"
+        and skew is not None
+        and abs(heard.sent_at - now - skew) < COARSE
+    )
+
+
 class Senders:
     """The machines that speak in one round: their workers and the newest run of each."""
 
@@ -198,20 +210,15 @@ class Senders:
         return str(known[0].id), False
 
     def _see(self, row: Sender, heard: GuiMessage) -> None:
+        if says_already(row, heard):
+            return
         now = heard.moment.now
         skew = heard.sent_at - now
         wish = "active" if row.wish == "removed" else row.wish
-        stored = self._seen.get(row.id) or (row.id, row.last_seen, row.ip, row.wish, row.clock_skew)
-        if (
-            now - stored[1] >= COARSE
-            or stored[2:4] != (heard.ip, wish)
-            or stored[4] is None
-            or abs(skew - stored[4]) >= COARSE
-        ):
-            self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
-            newest = row._replace(last_seen=now, ip=heard.ip, wish=wish, clock_skew=skew)
-            known = self._workers[row.machine_id]
-            self._workers[row.machine_id] = [newest if it.id == row.id else it for it in known]
+        self._seen[row.id] = (row.id, now, heard.ip, wish, skew)
+        newest = row._replace(last_seen=now, ip=heard.ip, wish=wish, clock_skew=skew)
+        known = self._workers[row.machine_id]
+        self._workers[row.machine_id] = [newest if it.id == row.id else it for it in known]
 
     def _run(self, heard: GuiMessage, worker_id: str, *, ambiguous: bool) -> RunDraft:
         newest_id = self._newest.get(worker_id)

@@ -15,8 +15,8 @@ from goliat_monitoring.fleet.timing import LEASE
 from goliat_monitoring.store import runs, tables
 from goliat_monitoring.store.bulk import insert_rows, update_rows
 from goliat_monitoring.store.changes import touch
-from goliat_monitoring.store.ingest.bare import GuiMessage
-from goliat_monitoring.store.ingest.draft import COARSE
+from goliat_monitoring.store.ingest.bare import GuiMessage, says_already
+from goliat_monitoring.store.ingest.draft import is_near
 from goliat_monitoring.store.log.window import WINDOW, held_row
 from goliat_monitoring.store.memory import Known, Memory
 
@@ -76,18 +76,15 @@ def _is_calm(known: Known, heard: GuiMessage) -> bool:
     reading, now = heard.reading, heard.moment.now
     if reading is None or reading.body is None or not reading.is_calm or heard.sequence0_at is not None:
         return False
-    sender, run = known
+    run = known.run
     return bool(
         run.state == _RUNNING
-        and sender.ip == run.sender_ip == heard.ip
-        and sender.wish != "removed"
-        and sender.clock_skew is not None
-        and abs(heard.sent_at - now - sender.clock_skew) < COARSE
+        and says_already(known.sender, heard)
+        and run.sender_ip == heard.ip
         and is_newest(run.sequence0_sender_at, run.finished_sender_at, heard.sent_at, None)
         and run.first_sign_at is not None
         and run.last_line_sender_at is not None
-        and 0 <= now - sender.last_seen < COARSE
-        and 0 <= now - (run.last_sign_at or 0) < COARSE
-        and 0 <= now - (run.last_life_at or 0) < COARSE
-        and abs(now + LEASE - (run.lease_until or 0)) < COARSE
+        and is_near(run.last_sign_at, now)
+        and is_near(run.last_life_at, now)
+        and is_near(run.lease_until, now + LEASE)
     )

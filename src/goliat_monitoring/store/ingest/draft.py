@@ -122,8 +122,7 @@ class RunDraft:
 
     def set_coarse(self, name: str, value: int) -> None:
         """Set a time that nobody reads to the microsecond, unless what is written is nearly the same."""
-        known = self.get(name)
-        if known is None or abs(value - known) >= COARSE:
+        if not is_near(self.get(name), value):
             self.values[name] = value
 
     def _due(self, clock: str, now: int) -> bool:
@@ -165,6 +164,11 @@ class RunDraft:
                 self._newest("animation_sender_at", sent_at, animation=body)
         elif kind == "end_animation":
             self._newest("animation_sender_at", sent_at, animation=None)
+
+
+def is_near(known: int | None, value: int) -> bool:
+    """Whether a coarse time is written already, or one so near `value` that it stays."""
+    return known is not None and abs(value - known) < COARSE
 
 
 def _number(value: object) -> float | None:

@@ -190,9 +190,9 @@ def state_values(state: LogState) -> dict[str, int]:
 
 
 def read_end(connection: Connection, run_id: str, line_count: int) -> Fold:
-    """The folding of repeats as it stood after the run's last line. Sealed lines are not looked at."""
-    if not line_count:
-        return Fold()
+    """The folding of repeats as it stood after the run's last line, of which there is one. Sealed lines are not looked
+    at.
+    """
     tail, repeats = tables.log_tail, tables.log_repeats
     records: list[Record] = []
     for body in connection.execute(
