@@ -36,6 +36,7 @@ class Samples {
     this.edge = undefined;
   }
 
+  // Whether something came.
   async more() {
     if (this.times.length > MOST) this.forget();
     const since = this.edge === undefined ? "" : `&since=${encodeURIComponent(new Date(this.edge * 1000).toISOString())}`;
@@ -59,7 +60,7 @@ class Samples {
     return this.times[j] - this.times[i] > GAP * usual;
   }
 
-  // First and last sample of a span, with the ones beside it: lines go on beyond what is seen.
+  // First and last sample of a span of seconds, with the ones beside it: lines go on beyond what is seen.
   within([from, to]) {
     const last = this.times.findIndex((time) => time >= to);
     return [Math.max(this.times.findLastIndex((time) => time <= from), 0), last < 0 ? this.times.length - 1 : last];
@@ -108,6 +109,7 @@ function draw() {
   all.point(all.at);
 }
 
+// The pointer and the keys in a chart.
 function listen(chart) {
   const { plot, choice, samples } = chart;
   const pixels = (event) => event.clientX - plot.getBoundingClientRect().left;

@@ -1,3 +1,5 @@
+// What many modules need: nodes, a memory that may be barred, the clipboard, numbers as text.
+
 export function made(tag, text = "", name = "") {
   const node = document.createElement(tag);
   if (name) node.className = name;

@@ -1,4 +1,4 @@
-// Files become text in the form, and the preview follows what is typed.
+// New study: files become text in the form, and what the form would give follows what is typed.
 import { made } from "./common.js";
 
 const form = document.getElementById("new-study");

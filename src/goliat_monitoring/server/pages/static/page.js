@@ -1,4 +1,4 @@
-// Small duties of every page.
+// Small duties of every page: swaps, tints, menus, commands to be copied, the theme.
 import "./live.js";
 import "./keys.js";
 import "./order.js";

@@ -1,4 +1,4 @@
-// The pages of a run and of a worker.
+// The pages of a run and of a worker: sections as tabs, keys between tries, and the turn to the next run.
 import { refresh } from "./actions.js";
 import { bind } from "./keys.js";
 

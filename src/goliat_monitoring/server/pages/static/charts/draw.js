@@ -5,7 +5,7 @@ import { apart, moments, path, ticks } from "./scale.js";
 
 // Around the field, px: the same in all charts, which share their axis of time. On the right are the names of lines.
 const [TOP, BOTTOM, LEFT, RIGHT] = [8, 22, 56, 40];
-// Of a letter, px.
+// A letter is about so wide, px.
 const LETTER = 6;
 // Of more samples some at even distances are rows of the table.
 const ROWS = 120;
@@ -101,6 +101,7 @@ export class Chart {
     return `<path class="grid" d="${lines.join("")}"/>${[...beside, ...below].join("")}`;
   }
 
+  // Where samples are missing it says so, and for how long.
   gaps() {
     return this.samples.gaps.map(([from, to]) => {
       const [x, width, words] = [this.x(from), this.x(to) - this.x(from), ["no data", span(to - from)]];
@@ -110,6 +111,7 @@ export class Chart {
     }).join("");
   }
 
+  // Where lines are several each carries its name at its end.
   names(drawn) {
     const ends = drawn.filter(({ parts }) => parts.length && drawn.length > 1);
     const height = ({ parts }) => parts.at(-1).at(-1)[1];
@@ -134,6 +136,7 @@ export class Chart {
     set(this.plot, { "aria-valuenow": Math.max(i, 0), "aria-valuemax": Math.max(times.length - 1, 0), "aria-valuetext": this.note.textContent || said });
   }
 
+  // Opens the table, or closes it.
   toggle(button) {
     const { values } = this;
     set(button, { "aria-expanded": !values });
@@ -144,6 +147,7 @@ export class Chart {
     this.fill();
   }
 
+  // Newest first.
   fill() {
     const { times, columns } = this.samples;
     const row = (kind, texts) => {

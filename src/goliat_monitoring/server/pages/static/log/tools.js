@@ -1,4 +1,4 @@
-// The tools above the list and their keys.
+// The tools above the list: types, problems, errors, time, wrap, copies, whole lines, and their keys.
 import { copy, count, kept, made, plural } from "../common.js";
 import { bind } from "../keys.js";
 import { absolute } from "../times.js";
