@@ -69,20 +69,21 @@ def test_same_path_and_name_again_is_a_new_version(with_app: WithApp) -> None:
         study_id, assignment_id = await claimed(app)
         url = f"/api/assignments/{assignment_id}/results"
         versions = []
-        for content in (b"one", b"two", b"two"):
+        for content in (b"one", b"two", b"two", b"one", b"one"):
             answer = await app.http.post(url, files=form(PATHS[0], ("sar_results.json", content)))
             versions.append(answer.json()["files"][0]["version"])
-        assert versions == [1, 2, 2]
+        assert versions == [1, 2, 2, 3, 3]
         [run] = await app.get("/api/runs", params={"assignmentId": assignment_id})
         artifacts = (await app.get(f"/api/runs/{run['id']}"))["artifacts"]
-        assert [artifact["version"] for artifact in artifacts] == [2, 1]
-        assert [(await app.http.get(artifact["url"])).content for artifact in artifacts] == [b"two", b"one"]
+        assert [artifact["version"] for artifact in artifacts] == [3, 2, 1]
+        contents = [(await app.http.get(artifact["url"])).content for artifact in artifacts]
+        assert contents == [b"one", b"two", b"one"]
         shown = await app.get(
             f"/api/super-studies/{study_id}/results/file", params={"path": f"{PATHS[0]}/sar_results.json"}
         )
-        assert shown["content"] == "two"
+        assert shown["content"] == "one", "what came last is what the machine has"
         files = app.services.settings.data_dir / "files" / "artifacts"
-        assert len([path for path in files.rglob("*") if path.is_file()]) == 2
+        assert len([path for path in files.rglob("*") if path.is_file()]) == 3
 
     with_app(test)
 

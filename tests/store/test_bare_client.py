@@ -154,8 +154,9 @@ def test_results_go_to_the_run_of_their_sender_or_are_kept_for_nobody(house: Hou
     one = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 1, "a" * 64, "k1"))
     same = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 1, "a" * 64, "k2"))
     other = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 2, "b" * 64, "k3"))
-    assert (one.version, same.version, other.version) == (1, 1, 2)
-    assert {row.storage_key for row in house.rows(tables.artifacts)} == {"k1", "k3"}
+    back = house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("sar_results.json", 1, "a" * 64, "k4"))
+    assert (one.version, same.version, other.version, back.version) == (1, 1, 2, 3)
+    assert {row.storage_key for row in house.rows(tables.artifacts)} == {"k1", "k3", "k4"}
     assert {row.case_key: row.state for row in house.rows(tables.cases)} == {KEYS[0]: "done", KEYS[1]: "pending"}
 
 

@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from goliat_monitoring.fleet.evidence import Sign, SignKind
 from goliat_monitoring.fleet.states import RunState
@@ -59,7 +59,9 @@ def add_artifact(
     relative_path: str,
     file: StoredFile,
 ) -> Stored:
-    """Record one stored file of a run. The same path and name again is a new version, the same bytes are not."""
+    """Record one stored file of a run. The same path and name again is a new version, unless its bytes are those of
+    the newest: a file that is again what it was before another one came is the newest, and is shown.
+    """
     run = runs.get(connection, run_id)
     late = RunState(run.state).terminal
     same_place = (
@@ -67,12 +69,12 @@ def add_artifact(
         & (artifacts.c.relative_path == relative_path)
         & (artifacts.c.filename == file.filename)
     )
-    again = connection.execute(
-        select(artifacts).where(same_place, artifacts.c.sha256 == file.sha256).limit(1)
+    newest = connection.execute(
+        select(artifacts).where(same_place).order_by(artifacts.c.version.desc()).limit(1)
     ).one_or_none()
-    if again is not None:
-        return Stored(again.id, again.version, again.size, again.sha256, late=again.late)
-    version = connection.execute(select(func.coalesce(func.max(artifacts.c.version), 0)).where(same_place)).scalar_one()
+    if newest is not None and newest.sha256 == file.sha256:
+        return Stored(newest.id, newest.version, newest.size, newest.sha256, late=newest.late)
+    version = 1 if newest is None else newest.version + 1
     case_key = _case(connection, run, relative_path)
     artifact_id = new_id()
     connection.execute(
@@ -81,7 +83,7 @@ def add_artifact(
             run_id=run_id,
             relative_path=relative_path,
             filename=file.filename,
-            version=version + 1,
+            version=version,
             case_key=case_key,
             size=file.size,
             sha256=file.sha256,
@@ -94,7 +96,7 @@ def add_artifact(
         _proves(connection, moment, run, relative_path, case_key)
     runs.touched(connection, run_id, run.worker_id)
     runs.touch_assignment(connection, run.assignment_id)
-    return Stored(artifact_id, version + 1, file.size, file.sha256, late=late)
+    return Stored(artifact_id, version, file.size, file.sha256, late=late)
 
 
 def add_unattributed(
@@ -168,7 +170,7 @@ def deliver(
     file: StoredFile,
 ) -> tuple[Stored, str]:
     """Record one result file that an agent delivered. Returns also the key of the file that is kept: where these bytes
-    were here before, it is not the new one.
+    are the newest already, it is not the new one.
     """
     admit(connection, worker_id, run_id, fence)
     kept = add_artifact(connection, moment, run_id, relative_path, file)

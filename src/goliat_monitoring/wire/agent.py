@@ -249,7 +249,7 @@ class Accepted(msgspec.Struct, rename="camel", omit_defaults=True):
 
 
 class Stored(msgspec.Struct, rename="camel"):
-    """`version`: 1 for the first file of this path and name; the same bytes again keep their version."""
+    """`version`: 1 for the first file of this path and name; the bytes of the newest again keep its version."""
 
     artifact_id: str
     version: int

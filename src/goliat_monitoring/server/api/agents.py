@@ -147,7 +147,7 @@ async def artifact(
     cached: FromQuery[bool] = False,  # noqa: ARG001 - what the file proves is in the log
     fence: Fence = None,
 ) -> wire.Stored:
-    """One result file as the raw body. The same bytes again keep their version."""
+    """One result file as the raw body. The bytes of the newest version again are no new one."""
     worker_id = agent_id(principal)
     try:
         folder, filename = clean_relative_path(path), clean_file_name(name)

@@ -154,7 +154,7 @@ async def upload_results(
             UploadedFile(id=one.artifact_id, filename=file.filename, size=file.size, version=one.version)
             for (one, _), file in zip(kept, stored, strict=True)
         ]
-        # The same bytes were here before.
+        # The same bytes are the newest already.
         await services.storage.delete(
             *(file.key for (_, key), file in zip(kept, stored, strict=True) if key != file.key)
         )
