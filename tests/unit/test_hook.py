@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +372,49 @@ def test_altsep_is_mended_in_one_module_only(given: settings.Settings) -> None:
     assert os.altsep is None
 
 
+class _FullQueue:
+    """Always has another message, as on a machine that cannot keep up."""
+
+    def __init__(self, most: int) -> None:
+        self.left = most
+
+    def empty(self) -> bool:
+        return self.left == 0
+
+    def get_nowait(self) -> str:
+        self.left -= 1
+        return "message"
+
+
+@pytest.mark.parametrize(("is_finished", "taken"), [(False, 5), (True, 100)])
+def test_window_takes_messages_in_turns(
+    is_finished: bool, taken: int, given: settings.Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("goliat_monitoring.goliat_hook.window.time.monotonic", lambda: now[0])
+
+    class QueueHandler:
+        def __init__(self, gui: Any) -> None:
+            self.gui = gui
+
+        def process_queue(self) -> None:
+            while not self.gui.queue.empty():
+                self.gui.queue.get_nowait()
+                now[0] += 0.1  # drawing what it says
+
+    module = types.ModuleType("queue_handler")
+    module.QueueHandler = QueueHandler  # type: ignore[attr-defined]
+    window.take_messages_in_turns(module, given)
+    queue = _FullQueue(100)
+    gui = types.SimpleNamespace(queue=queue, study_is_finished=is_finished)
+    QueueHandler(gui).process_queue()
+    assert queue.left == 100 - taken
+    assert gui.queue is queue
+    for _ in range(30):
+        QueueHandler(gui).process_queue()
+    assert queue.left == 0
+
+
 class _PieOfNewerMatplotlib:
     """What `Axes.pie` returns from matplotlib 3.11 on: it can be unpacked, but has no length."""
 
@@ -405,6 +448,31 @@ def test_pie_chart_does_not_stop_a_message(fails: bool, given: settings.Settings
     manager.update(None)
     manager.update(None)
     assert manager.got == ([] if fails else [["autotext"]] * 4)
+
+
+def test_pie_charts_are_drawn_seldom_and_newest(given: settings.Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    class PieChartsManager:
+        def __init__(self) -> None:
+            self.drawn: list[str] = []
+
+        def update(self, profiler: str) -> None:
+            self.drawn.append(profiler)
+
+    due: list[Callable[[], None]] = []
+    qt = types.ModuleType("PySide6.QtCore")
+    qt.QTimer = types.SimpleNamespace(singleShot=lambda ms, call: due.append(call))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "PySide6", types.ModuleType("PySide6"))
+    monkeypatch.setitem(sys.modules, "PySide6.QtCore", qt)
+    module = types.ModuleType("pie_charts_manager")
+    module.PieChartsManager = PieChartsManager  # type: ignore[attr-defined]
+    repairs.draw_pie_charts_seldom(module, given)
+    manager = PieChartsManager()
+    for told in (["first", "second", "third"], ["fourth"]):
+        for profiler in told:
+            manager.update(profiler)
+        assert len(due) == 1
+        due.pop()()
+    assert manager.drawn == ["third", "fourth"]
 
 
 @pytest.mark.parametrize(

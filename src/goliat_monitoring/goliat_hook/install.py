@@ -13,13 +13,16 @@ from . import importer, settings
 if TYPE_CHECKING:  # Python 3.8 cannot evaluate it
     Duty = Callable[[ModuleType, settings.Settings], None]
 
+PIE_CHARTS = (("repairs", "forgive_pie_charts"), ("repairs", "draw_pie_charts_seldom"))
 # Module -> (module of this package, function), in order. A name that a version of GOLIAT does not have never comes up.
 DUTIES = {
     "requests.sessions": (("redirect", "redirect_sessions"),),
     "goliat.gui.components.web_bridge_manager": (("redirect", "redirect_bridge"),),
     "goliat.gui.progress_gui": (("window", "watch_window"),),
-    "goliat.gui.components.plots.pie_charts_manager": (("repairs", "forgive_pie_charts"),),
-    "goliat.gui.components.pie_charts_manager": (("repairs", "forgive_pie_charts"),),
+    "goliat.gui.components.screenshot_capture": (("repairs", "take_screenshots_in_one_go"),),
+    "goliat.gui.components.queue_handler": (("window", "take_messages_in_turns"),),
+    "goliat.gui.components.plots.pie_charts_manager": PIE_CHARTS,
+    "goliat.gui.components.pie_charts_manager": PIE_CHARTS,
     "goliat.project_manager": (("hashes", "record_hashes"),),
     "goliat.studies.base_study": (("repairs", "give_altsep"),),
     "goliat.runners.isolve_process_manager": (("solver", "start_solver_cleanly"),),

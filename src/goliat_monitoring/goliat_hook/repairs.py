@@ -1,14 +1,18 @@
-"""Where GOLIAT fails outside of Windows, or with newer libraries, put right in its own modules and nowhere else."""
+"""Where GOLIAT fails outside of Windows, with newer libraries, or on a busy machine, put right in its own modules."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 from types import ModuleType
 from typing import Any
 
 from .notes import note
 from .settings import Settings
+
+CHARTS_EVERY_MS = 2000
+NEXT_CHARTS = "_goliat_monitoring_next_charts"
 
 
 def give_altsep(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
@@ -64,3 +68,38 @@ def _return_tuple_from_pie(axes: Any) -> None:
         return result if hasattr(result, "__len__") else tuple(result)
 
     axes.pie = pie_as_tuple
+
+
+def draw_pie_charts_seldom(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
+    """Draws the pie charts once in two seconds at most, and always the newest.
+
+    GOLIAT draws all four for each estimate of the time that is left, a quarter of a second or more each time, and in
+    quick phases takes half of its window's time for it: messages wait meanwhile.
+    """
+    manager: Any = module.PieChartsManager
+    original = manager.update
+
+    def draw(self: Any) -> None:
+        args, options = vars(self).pop(NEXT_CHARTS)
+        original(self, *args, **options)
+
+    @functools.wraps(original)
+    def update(self: Any, *args: Any, **options: Any) -> None:
+        is_due = NEXT_CHARTS in vars(self)
+        vars(self)[NEXT_CHARTS] = (args, options)
+        if not is_due:
+            qt = importlib.import_module("PySide6.QtCore")  # GOLIAT has it loaded by now
+            qt.QTimer.singleShot(CHARTS_EVERY_MS, functools.partial(draw, self))
+
+    manager.update = update
+
+
+def take_screenshots_in_one_go(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
+    """Keeps a round of screenshots from running the window's timers twelve times on its way.
+
+    GOLIAT lets Qt run its events before and after each of the six pictures. On a busy machine some timer is always
+    due, each of them draws, and the round is not over before the study is: no picture ever arrives. A widget that is
+    rendered is laid out and painted for it anyway.
+    """
+    if hasattr(module, "QApplication"):
+        module.QApplication = None  # type: ignore[attr-defined]  # GOLIAT provides for that

@@ -24,6 +24,8 @@ WATCH = "_goliat_monitoring_watch"
 TICK_MS = 1000
 # How long a window may take to close by itself, and its process to end, before it is ended.
 CLOSE_GRACE_S = 20.0
+# How long the window takes messages before its timers get a turn.
+MESSAGES_AT_ONCE_S = 0.5
 
 
 def watch_window(module: ModuleType, settings: Settings) -> None:
@@ -43,6 +45,48 @@ def watch_window(module: ModuleType, settings: Settings) -> None:
 
     window.__init__ = init_and_watch
     _tell_end_at_once(window)
+
+
+def take_messages_in_turns(module: ModuleType, settings: Settings) -> None:  # noqa: ARG001  # as its siblings
+    """Lets the window's timers run although messages come faster than it draws them.
+
+    GOLIAT takes messages until there are none, and a busy machine never comes to that point before the study is over:
+    no screenshot is taken meanwhile, no graph is drawn, and nobody sees the wish to stop. What was not taken stays in
+    the queue for the next turn, a tenth of a second later. Nothing is cut short after the end of the study, when
+    there are no more turns.
+    """
+    handler: Any = module.QueueHandler
+    original = handler.process_queue
+
+    @functools.wraps(original)
+    def process_queue(self: Any) -> None:
+        gui, queue = self.gui, self.gui.queue
+        if isinstance(queue, _OneTurn):  # within a turn already: a handler let Qt run its events
+            original(self)
+            return
+        gui.queue = _OneTurn(queue, gui)
+        try:
+            original(self)
+        finally:
+            gui.queue = queue
+
+    handler.process_queue = process_queue
+
+
+class _OneTurn:
+    """A queue that calls itself empty when its turn is over."""
+
+    def __init__(self, queue: Any, gui: Any) -> None:
+        self._queue = queue
+        self._gui = gui
+        self._ends = time.monotonic() + MESSAGES_AT_ONCE_S
+
+    def empty(self) -> bool:
+        is_over = time.monotonic() >= self._ends and not getattr(self._gui, "study_is_finished", False)
+        return is_over or bool(self._queue.empty())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._queue, name)
 
 
 def _tell_end_at_once(window: Any) -> None:
