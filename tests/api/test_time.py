@@ -1,5 +1,6 @@
 """Progress, ETA, GPU hours, money and their history, over HTTP while a study goes on."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -7,8 +8,11 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from goliat_monitoring.fleet.outlook import START_S
+from goliat_monitoring.server import outlooks
 from goliat_monitoring.server.jobs.recorder import learn, record
 from goliat_monitoring.store import tables, timings
+from goliat_monitoring.store.database import Database
+from goliat_monitoring.store.read.outlook import look_ahead
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
 from tests.support.app import AgentCalls, App
@@ -120,6 +124,34 @@ def test_a_first_eta_is_told_as_soon_as_something_was_learned(with_app: WithApp)
         await learn(app.services)
         assert (await app.get(path))["eta"] is not None
         assert app.services.hub.mark((f"study:{study_id}",)) != seen, "open pages ask again"
+
+    with_app(test)
+
+
+def test_what_takes_long_is_worked_out_apart_and_nobody_waits(
+    with_app: WithApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+        path = f"/api/super-studies/{study_id}"
+        assert (await app.get(path))["eta"] is None
+        monkeypatch.setattr(outlooks, "APART_S", -1.0)
+        apart: list[Any] = []
+
+        async def read_apart(unit: Any) -> Any:
+            apart.append(unit.func)
+            return await Database.read_apart(app.services.db, unit)
+
+        monkeypatch.setattr(app.services.db, "read_apart", read_apart)
+        await goliat.simulate(0)
+        await learn(app.services)
+        assert (await app.get(path))["eta"] is None, "the last answer, at once"
+        for _ in range(600):
+            if (shown := await app.get(path))["eta"] is not None:
+                break
+            await asyncio.sleep(0.05)
+        assert 4 * SIMULATION_S < shown["eta"]["p50"] < 8 * SIMULATION_S
+        assert set(apart) == {look_ahead}
 
     with_app(test)
 

@@ -60,8 +60,7 @@ class RunFacts:
     age: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
+class Waiting(NamedTuple):
     """An assignment that waits, in the order of claims. `only`: ids of the workers that may take it, None for all.
 
     `ready`: seconds until it can be claimed. For `patient` seconds only those of `first` may take it.
@@ -147,6 +146,7 @@ class _Outlook:
         self._factors = [rates.of_worker(worker.worker, worker.gpu) for worker in self._workers]
         self._left: dict[str, tuple[float, float]] = {}
         self._sets: dict[frozenset[str] | None, frozenset[int] | None] = {None: None}
+        self._sizes: dict[tuple[Block, ...], tuple[list[float], float]] = {}
 
     def told(self, planned: str = "") -> Outlook:
         groups = {study: number for number, study in enumerate(self._studies)}
@@ -206,10 +206,17 @@ class _Outlook:
         return total, math.hypot(factor.spread, self._chance(parts))
 
     def _task(self, it: Waiting, group: int) -> Task:
-        seconds = [START_S + math.fsum(self._seconds(block, gpu) for block in it.blocks) for gpu in self._gpus]
+        seconds, own = self._size(tuple(it.blocks))
         only, first = self._positions(it.only), self._positions(it.first)
-        own = self._chance([(block.weight, block.simulations) for block in it.blocks])
         return Task(seconds, own, group, only, it.ready, first, it.patient)
+
+    def _size(self, blocks: tuple[Block, ...]) -> tuple[list[float], float]:
+        """Seconds by GPU, and their relative spread: the same for most assignments of a study."""
+        if blocks not in self._sizes:
+            seconds = [START_S + math.fsum(self._seconds(block, gpu) for block in blocks) for gpu in self._gpus]
+            own = self._chance([(block.weight, block.simulations) for block in blocks])
+            self._sizes[blocks] = seconds, own
+        return self._sizes[blocks]
 
     def _positions(self, workers: frozenset[str] | None) -> frozenset[int] | None:
         if workers not in self._sets:

@@ -11,11 +11,13 @@ one, with arguments and a result that can be pickled; anything else is refused w
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from goliat_monitoring.store.calls import AnyWriter, Call, Together, Trouble, Unit
 from goliat_monitoring.store.checkpoint import Checkpointer
 from goliat_monitoring.store.engine import READERS, make_engine, sqlite_url
+from goliat_monitoring.store.reader_process import look
 from goliat_monitoring.store.writer import Writer
 from goliat_monitoring.store.writer_process import WriterProcess
 
@@ -119,6 +121,14 @@ class Database:
     async def read(self, unit: Unit[T]) -> T:
         """Run `unit` on a connection that cannot write."""
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, unit)
+
+    async def read_apart(self, unit: "partial[T]") -> tuple[T, float]:
+        """`read` for what takes seconds, by a process of its own, with the seconds it took there.
+
+        Raises `NothingSeen` where that process cannot do it.
+        """
+        found, seconds = await look(self.url, unit)
+        return found, seconds
 
     def _committed(self, topics: frozenset[str]) -> None:
         if self._checkpointer is not None:

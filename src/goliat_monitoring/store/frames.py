@@ -1,6 +1,6 @@
-"""What the server and its writer's process say to each other: frames of pickled tuples, length first.
+"""What the server and its processes for the database say to each other: frames of pickled tuples, length first.
 
-Only these two talk here, over pipes that nobody else holds: what a sender said travels as bytes or plain values inside.
+Only these talk here, over pipes that nobody else holds: what a sender said travels as bytes or plain values inside.
 """
 
 import os
@@ -18,7 +18,7 @@ _LENGTH = struct.Struct("<Q")
 
 
 class Hello(NamedTuple):
-    """The first frame to a writer. `search_path`: where modules are looked for."""
+    """The first frame to a process. `search_path`: where modules are looked for."""
 
     url: str
     search_path: list[str]
@@ -31,6 +31,13 @@ class Answers(NamedTuple):
     topics: frozenset[str]
     seconds: float
     trouble: tuple[float, str] | None
+
+
+class Seen(NamedTuple):
+    """What a look found, and how many seconds it took, without the start of its process."""
+
+    found: Any
+    seconds: float
 
 
 def pack(message: Any) -> bytes:

@@ -105,10 +105,10 @@ class _Look:
             )
             .group_by(cases.c.assignment_id, assignments.c.super_study_id, cases.c.phantom, cases.c.frequency)
         )  # fmt: skip
-        for row in self._connection.execute(query):
-            kind = Kind(row.super_study_id, row.phantom, row.frequency)
-            found.setdefault(row.assignment_id, []).append(Block(kind, row.weight, row.how_many))
-            study_of[row.assignment_id] = row.super_study_id
+        for assignment_id, study_id, phantom, frequency, weight, how_many in self._connection.execute(query).all():
+            block = Block(Kind(study_id, phantom, frequency), weight, how_many)
+            found.setdefault(assignment_id, []).append(block)
+            study_of[assignment_id] = study_id
         for assignment_id, asked in further_attempts(self._connection).items():
             if assignment_id in found:
                 found[assignment_id] = _together(study_of[assignment_id], asked)
@@ -173,15 +173,15 @@ class _Look:
                 self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
                 frozenset() if row.attempts and row.retries_stopped else allowed[key],
                 max((row.not_before or 0) - self._now, 0) / SECOND,
-                *self._first(row, failed.get(row.id, frozenset())),
             )
+            if (row.prefer_until or 0) > self._now:
+                better, patient = self._first(row, failed.get(row.id, frozenset()))
+                waiting = waiting._replace(first=better, patient=patient)
             queue.append((row.priority, waiting))
         return queue
 
-    def _first(self, row: Any, failed: Collection[str]) -> tuple[frozenset[str] | None, float]:
+    def _first(self, row: Any, failed: Collection[str]) -> tuple[frozenset[str], float]:
         """The workers for which an assignment waits, and for how long, seconds: see `fleet.retry.After`."""
-        if row.prefer_until is None or row.prefer_until <= self._now:
-            return None, 0.0
         better = frozenset(
             key
             for key, (facts, _) in self._facts.items()

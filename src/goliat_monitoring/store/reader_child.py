@@ -1,0 +1,38 @@
+"""One long look at the database by a process that ends with it: `python -m goliat_monitoring.store.reader_child`."""
+
+import os
+import sys
+import time
+from contextlib import suppress
+
+from goliat_monitoring.store import frames
+from goliat_monitoring.store.engine import make_engine
+
+# What people and machines wait for goes first. Windows has no such number, and does without.
+NICENESS = 10
+
+
+def main() -> None:
+    """Take a unit of work from standard input, and put what it saw on standard output."""
+    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    # Whatever prints must not come into the answer.
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
+    source = frames.Source(sys.stdin.fileno())
+    hello = source.read()
+    if hello is None:
+        return
+    sys.path[:] = hello.search_path
+    unit = source.read()
+    began = time.monotonic()
+    engine = make_engine(hello.url, read_only=True)
+    with engine.connect() as connection:
+        seen = unit(connection)
+    engine.dispose()
+    with suppress(BrokenPipeError), sink:
+        sink.write(frames.pack(frames.Seen(seen, time.monotonic() - began)))
+
+
+if __name__ == "__main__":
+    main()
