@@ -47,8 +47,11 @@ NOISE = 0.15
 DISK = 0.15
 FAILING = 0.02
 START_S = 90.0
-# After a lost machine was last heard: lease and offer; after a failure: back-off.
+# After a lost machine was last heard its lease ends, its work is offered after all other work, and then in its turn.
+# After a failure: back-off.
+LEASE_S = 600.0
 OFFERED_S = 1800.0
+IN_TURN_S = 4200.0
 BACK_OFF_S = 120.0
 STUDY = "study"
 
@@ -138,6 +141,7 @@ class _Worker:
     ends: float = 0.0
     fails: bool = False
     lost: bool = False
+    heard: float = math.inf
 
 
 class _World:
@@ -146,6 +150,8 @@ class _World:
         self.parts = parts
         self.done: list[set[str]] = [set() for _ in parts]
         self.ready = dict.fromkeys(range(len(parts)), 0.0)
+        # What a lost machine holds, from when on another may have it.
+        self.offered: dict[int, float] = {}
         self.workers = [
             _Worker(f"{gpu} {number}", gpu, self.chance.uniform(low, high), self.chance.lognormvariate(0, DISK))
             for gpu, (low, high, count) in FLEET.items()
@@ -176,10 +182,9 @@ class _World:
             if worker.lost:
                 continue
             if what == "lost":
-                worker.lost = True
+                worker.lost, worker.heard = True, self.now
                 if worker.assignment >= 0:
-                    self.ready[worker.assignment] = self.now + OFFERED_S
-                    worker.assignment, worker.case = -1, None
+                    self.offered[worker.assignment] = self.now + OFFERED_S
                 continue
             if what == "done":
                 self._end(worker)
@@ -214,12 +219,13 @@ class _World:
         start = self.now
         if worker.assignment < 0 or not self.missing(worker.assignment):
             worker.assignment, worker.case = -1, None
-            due = [number for number, ready in self.ready.items() if ready <= self.now]
-            if not due:
-                later = min(self.ready.values(), default=self.now + 60)
+            waiting = self.claimable()
+            if not waiting:
+                later = min([*self.ready.values(), *self.offered.values()], default=self.now + 60)
                 return max(later, self.now + 1), "free"
-            worker.assignment = min(due)
-            del self.ready[worker.assignment]
+            worker.assignment = waiting[0]
+            self.ready.pop(worker.assignment, None)
+            self.offered.pop(worker.assignment, None)
             worker.claimed, start = self.now, self.now + START_S
         worker.case = self.missing(worker.assignment)[0]
         worker.began = start
@@ -237,17 +243,33 @@ class _World:
         assert worker.case is not None
         it = cost(worker.case.phantom, worker.case.frequency, worker.gpu)
         phases = phases_of_cost(it.overhead_s, it.solver_s)
-        reached = (self.now - worker.began) / max(worker.ends - worker.began, 1e-9)
+        now = min(self.now, worker.heard)
+        reached = (now - worker.began) / max(worker.ends - worker.began, 1e-9)
         if reached < SETUP:
             return "Setup", 0.0, phases
         if reached < SETUP + RUN:
             return "Run", (reached - SETUP) / RUN, phases
         return "Extract", 0.0, phases
 
+    def claimable(self) -> list[int]:
+        """What a worker may have, in the order in which it gets it."""
+        waiting = [number for number, ready in self.ready.items() if ready <= self.now]
+        late = [number for number, ready in self.offered.items() if ready <= self.now]
+        in_turn = [number for number in late if self.offered[number] - OFFERED_S + IN_TURN_S <= self.now]
+        return [*sorted([*waiting, *in_turn]), *sorted(late)]
+
+    def heard_of(self) -> list[_Worker]:
+        """Workers whose run is not unreachable; of one that is lost nobody knows before its lease ends."""
+        return [it for it in self.workers if not it.lost or (it.assignment in self.offered and self.is_leased(it))]
+
+    def is_leased(self, worker: _Worker) -> bool:
+        """Whether what it holds is still its own."""
+        return self.now < worker.heard + LEASE_S
+
     def progress(self) -> float:
         """Of the study, 0 to 1, as the server tells it."""
         shares = []
-        at_work = {worker.assignment: worker for worker in self.workers if worker.case is not None}
+        at_work = {worker.assignment: worker for worker in self.heard_of() if worker.case is not None}
         for number, part in enumerate(self.parts):
             weights = {case.key: case.weight for case in part}
             current, worker = None, at_work.get(number)
@@ -258,7 +280,7 @@ class _World:
 
     def look(self, progress: float) -> Look | None:
         """Ask the rules of the product."""
-        busy = [worker for worker in self.workers if worker.assignment >= 0]
+        busy = [worker for worker in self.heard_of() if worker.assignment >= 0]
         speeds = []
         live = []
         for worker in busy:
@@ -278,9 +300,12 @@ class _World:
             rest = [it for it in self.missing(worker.assignment) if it.key != case.key or underway is None]
             live.append(ahead.RunFacts(worker.name, str(worker.assignment), STUDY, worker.name, _blocks(rest),
                                        underway, self.now - worker.claimed))  # fmt: skip
+        held = {worker.assignment for worker in busy}
+        later = IN_TURN_S - OFFERED_S if self.ready else 0.0
+        waiting = [(number, ready + later) for number, ready in sorted(self.offered.items()) if number not in held]
         queue = [
             ahead.Waiting(str(number), STUDY, _blocks(self.missing(number)), ready=max(ready - self.now, 0.0))
-            for number, ready in sorted(self.ready.items())
+            for number, ready in [*waiting, *sorted(self.ready.items())]
         ]
         facts = [ahead.WorkerFacts(worker.name, worker.gpu, not worker.lost) for worker in self.workers]
         told = ahead.outlook(learn(self.timings, speeds), facts, live, queue, on_gpu)

@@ -3,6 +3,7 @@
 import json
 import random
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import insert, select, update
 
 from goliat_monitoring.fleet.audit import Event, audit
 from goliat_monitoring.fleet.claims import Candidate, claim_order
-from goliat_monitoring.fleet.states import AssignmentState
+from goliat_monitoring.fleet.leases import is_its_turn, may_be_offered
+from goliat_monitoring.fleet.states import AssignmentState, RunState
 from goliat_monitoring.fleet.timing import HOUR
 from goliat_monitoring.fleet.why import Machine, Waiting, may_have
 from goliat_monitoring.store import (
@@ -27,6 +29,7 @@ from goliat_monitoring.store import (
     tables,
     workers,
 )
+from goliat_monitoring.store.read.outlook import look_ahead
 from goliat_monitoring.store.read.why import why
 from goliat_monitoring.study.cases import enumerate_cases
 from goliat_monitoring.study.requirements import parse
@@ -182,6 +185,13 @@ def test_the_database_gives_out_exactly_what_the_rules_say(house: House, seed: i
                    "kind": "agent", "state": "failed", "cause": dice.choice(["error", "licence", "memory"]),
                    "claimed_at": 1, "lease_until": 1}  # fmt: skip
             new_row(house, tables.runs, **run)
+        elif dice.random() < 0.4:
+            # Held by a worker that is not heard: not yet on offer, on offer, or its turn.
+            values["state"] = "RUNNING"
+            held = {"id": f"run-{row.id}", "assignment_id": row.id, "worker_id": dice.choice(fleet).worker_id,
+                    "kind": "agent", "state": "unreachable", "claimed_at": 1,
+                    "lease_until": house.now - dice.choice([19, 20, 59, 60, 90]) * MINUTE * SECOND}  # fmt: skip
+            new_row(house, tables.runs, **held)
         put(house, tables.assignments, row.id, **values)
     for worker, study_id in ((fleet[0], made[0]), (fleet[1], made[3])):
         new_row(house, tables.set_aside, super_study_id=study_id, worker_id=worker.worker_id, at=1, reason="x")
@@ -195,6 +205,7 @@ def test_the_database_gives_out_exactly_what_the_rules_say(house: House, seed: i
             if turn is not None:
                 expected[gpu.worker_id] = turn
                 put(house, tables.assignments, turn, state="COMPLETED")
+                put(house, tables.runs, f"run-{turn}", state="lost")
         assert found == expected
         if not expected and len(asking) == len(fleet):
             return
@@ -205,6 +216,7 @@ def _by_the_rules(house: House, gpu: Gpu) -> str | None:
     by_id = {row.id: row for row in house.rows(tables.super_studies)}
     out = {(row.super_study_id, row.worker_id) for row in house.rows(tables.set_aside)}
     failed = {(r.assignment_id, r.worker_id) for r in house.rows(tables.runs) if r.cause in ("error", "memory")}
+    live = {r.assignment_id: r for r in house.rows(tables.runs) if r.state == "unreachable"}
     fit = []
     for row in house.rows(tables.assignments):
         of = by_id[row.super_study_id]
@@ -215,8 +227,17 @@ def _by_the_rules(house: House, gpu: Gpu) -> str | None:
         )  # fmt: skip
         facts = house.row(tables.workers, gpu.worker_id).facts
         aside = "x" if (of.id, gpu.worker_id) in out else ""
-        if may_have(waiting, Machine(gpu.worker_id, "m", queue.machine_of(facts), set_aside=aside), house.now):
-            fit.append(Candidate(row.id, of.priority, of.created_at, row._mapping["index"], study_id=of.id))
+        machine = queue.machine_of(facts)
+        candidate = Candidate(row.id, of.priority, of.created_at, row._mapping["index"], study_id=of.id)
+        if row.id not in live:
+            if may_have(waiting, Machine(gpu.worker_id, "m", machine, set_aside=aside), house.now):
+                fit.append(candidate)
+            continue
+        run, stopped = live[row.id], of.paused or of.cancelled or aside or live[row.id].worker_id == gpu.worker_id
+        on_offer = may_be_offered(RunState.UNREACHABLE, run.lease_until, house.now) and not stopped
+        if on_offer and queue.requirements_of(row.requirements).meets(machine).met:
+            overdue = is_its_turn(run.lease_until, house.now)
+            fit.append(replace(candidate, unreachable=True, overdue=overdue))
     return claim_order(fit)[0].assignment_id if fit else None
 
 
@@ -382,6 +403,33 @@ def test_a_retry_computes_only_what_is_missing(house: House) -> None:
     row = part(house, same)
     assert (row.state, row.done_weight) == ("COMPLETED", pytest.approx(row.weight))
     assert all(case.state == "done" for case in house.rows(tables.cases))
+    assert audited(house) == []
+
+
+def test_what_an_unreachable_worker_holds_is_foretold_to_another(house: House) -> None:
+    made = study(house, parts=3)
+    one, gone = Gpu(house, "one"), Gpu(house, "gone")
+    job, lost = one.work(), gone.work()
+    one.send(job, 0)
+
+    def seconds() -> dict[str, float]:
+        return dict(house.database.read_now(lambda c: look_ahead(c, house.now)).studies[made].machine_s)
+
+    assert set(seconds()) == {one.worker_id, gone.worker_id}
+    whole = sum(seconds().values())
+    for minutes in (5, 6):
+        house.pass_time(minutes * MINUTE)
+        one.beat(job)
+    assert house.row(tables.runs, lost.run_id).state == "unreachable"
+    assert set(seconds()) == {one.worker_id}
+    assert seconds()[one.worker_id] == pytest.approx(whole, rel=0.1), "it takes all of it"
+    # For an hour in all it may come back to it; then it is what `one` gets next, before what nobody had.
+    for _ in range(12):
+        house.pass_time(5 * MINUTE)
+        one.beat(job)
+    assert one.end(job, 0, 0) == "finished_with_errors"
+    assert one.work().assignment_id == lost.assignment_id
+    assert house.row(tables.runs, lost.run_id).state == "lost"
     assert audited(house) == []
 
 

@@ -68,7 +68,9 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An assignment that could be given out. `unreachable`: it has an unreachable run and may be offered."""
+    """An assignment that could be given out. `unreachable`: it has an unreachable run and may be offered; `overdue`:
+    and has been on offer for so long that it is its turn.
+    """
 
     assignment_id: str
     priority: int
@@ -76,6 +78,7 @@ class Candidate:
     index: int
     unreachable: bool = False
     study_id: str = ""
+    overdue: bool = False
 
 
 def decide_claim(
@@ -111,8 +114,16 @@ def decide_claim(
 
 
 def claim_order(candidates: Iterable[Candidate]) -> list[Candidate]:
-    """In the order to give out: pending before unreachable; then higher priority, older super study, lower index."""
-    return sorted(candidates, key=lambda c: (c.unreachable, -c.priority, c.study_created, c.study_id, c.index))
+    """In the order to give out: higher priority, older super study, of a study first what is overdue, lower index; and
+    after all of that what is unreachable and not overdue.
+    """
+    return sorted(
+        candidates,
+        key=lambda c: (
+            *(c.unreachable and not c.overdue, -c.priority, c.study_created, c.study_id),
+            *(not c.overdue, c.index),
+        ),
+    )
 
 
 def _own(holder: Holder, last_run: LastRun | tuple[str, RunState, bool] | None) -> Grant | Same | Refuse:

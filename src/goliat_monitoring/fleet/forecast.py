@@ -20,8 +20,8 @@ PLACINGS = 20_000
 PLAYS = (3, 48)
 _TABLE = 4096
 _SHORTEST = 0.1
-# Tasks that wait for better machines are told apart by whom they wait for and how long, to so many seconds and in so
-# many ways; beyond that they wait for nobody. Each way costs a look of every machine at each task it takes.
+# Tasks that wait, for a time or for better machines, are told apart by how long and for whom, to so many seconds and
+# in so many ways; beyond that they wait for nobody. Each way costs a look of every machine at each task it takes.
 _PATIENCE = 600.0
 _PREFERENCES = 16
 
@@ -137,20 +137,23 @@ class _Table:
 
     def __init__(self, machines: Sequence[Machine], tasks: Sequence[Task], groups: int) -> None:
         self._machines, self._tasks, self._groups = machines, tasks, groups
-        queues: dict[tuple[frozenset[int] | None, frozenset[int] | None, float], list[int]] = {}
-        preferences = set[tuple[frozenset[int] | None, float]]()
+        queues: dict[tuple[frozenset[int] | None, frozenset[int] | None, float, float], list[int]] = {}
+        preferences = set[tuple[frozenset[int] | None, float, float]]()
         for position, task in enumerate(tasks):
-            wish = (None, 0.0) if task.first is None else (task.first, math.ceil(task.patient / _PATIENCE) * _PATIENCE)
+            # Not later than it is: who takes it a little too early waits.
+            ready = math.floor(task.ready / _PATIENCE) * _PATIENCE
+            patient = 0.0 if task.first is None else math.ceil(task.patient / _PATIENCE) * _PATIENCE
+            wish = task.first, patient, ready
             if wish not in preferences and len(preferences) >= _PREFERENCES:
-                wish = (None, 0.0)
+                wish = (None, 0.0, 0.0)
             preferences.add(wish)
             queues.setdefault((task.only, *wish), []).append(position)
         self._open = list(queues.values())
         # Which queues a machine may take from, and from when on.
         self._may = [
             [
-                (number, 0.0 if first is None or position in first else patient)
-                for number, (only, first, patient) in enumerate(queues)
+                (number, ready if first is None or position in first else max(patient, ready))
+                for number, (only, first, patient, ready) in enumerate(queues)
                 if only is None or position in only
             ]
             for position in range(len(machines))

@@ -41,6 +41,11 @@ def may_be_offered(
     return state is RunState.UNREACHABLE and now >= quiet_until and now >= lease_until + after
 
 
+def is_its_turn(lease_until: int, now: int, after: int = timing.OFFER_AFTER_LEASE) -> bool:
+    """Whether what may be offered no longer comes after all else, but first in its study's turn."""
+    return now >= lease_until + timing.OFFER_IN_TURN * after
+
+
 def clock_jumped(last_tick: int, tick_interval: int, now: int) -> bool:
     """Whether a periodic job, due every `tick_interval`, finds that the clock was set or the machine slept."""
     return not last_tick - timing.CLOCK_JUMP <= now <= last_tick + tick_interval + timing.CLOCK_JUMP

@@ -10,8 +10,10 @@ from goliat_monitoring.fleet.rates import Factor, Kind, Rates
 
 # From a claim to the first simulation: the program and its window start.
 START_S = 60.0
-# What no fact foretells, machines that are lost above all, as a relative spread of what remains.
+# What no fact foretells, machines that are lost above all, as a relative spread of what remains of a study. It only
+# ever delays, and of what is spread so to one side half is later than by that share (half-normal distribution).
 UNFORESEEN = 0.1
+DELAYS = 0.6745 * UNFORESEEN
 # A simulation that should be over takes at least this share of its time more.
 LAST_SHARE = 0.05
 
@@ -169,7 +171,7 @@ class _Outlook:
         studies = {}
         for study, number in groups.items():
             told = played.of_group(number)
-            eta = told if study in known else None
+            eta = Spread(*(it * (1 + DELAYS) for it in told)) if told is not None and study in known else None
             studies[study] = Future(eta, work[number], stuck=told is None, doubt=doubts[number])
         return Outlook(studies, assignments, runs, sum(worker.takes for worker in self._workers))
 

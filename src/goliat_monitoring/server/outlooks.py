@@ -33,13 +33,15 @@ class Outlooks:
         self._outdated = False
         self._renewal: asyncio.Task[None] | None = None
 
-    async def now(self, db: Database, now: int) -> Outlook:
+    async def now(self, db: Database, now: int, offer_after: int) -> Outlook:
         """The future as of `now`, UTC microseconds, or a moment ago. Where it takes long, whoever asks gets the last
         one, and the next is on its way.
         """
         if self._is_due(now):
             if self._renewal is None or self._renewal.done():
-                self._renewal = asyncio.create_task(self._renew(db, now))
+                self._renewal = asyncio.create_task(
+                    self._renew(db, partial(look_ahead, now=now, offer_after=offer_after))
+                )
                 self._renewal.add_done_callback(_let_fail)
             if self._at is None or self._took <= APART_S:
                 await asyncio.shield(self._renewal)
@@ -49,14 +51,13 @@ class Outlooks:
         fresh_for = min(max(FRESH_S, COSTS * self._took), STALE_S) * SECOND
         return self._at is None or self._outdated or not 0 <= now - self._at < fresh_for
 
-    async def _renew(self, db: Database, now: int) -> None:
+    async def _renew(self, db: Database, look: partial[Outlook]) -> None:
         self._outdated = False
-        self._told, self._took = await self._look(db, now)
-        self._at = now
+        self._told, self._took = await self._look(db, look)
+        self._at = look.keywords["now"]
 
-    async def _look(self, db: Database, now: int) -> tuple[Outlook, float]:
+    async def _look(self, db: Database, look: partial[Outlook]) -> tuple[Outlook, float]:
         """The future, and how many seconds it took to see it."""
-        look = partial(look_ahead, now=now)
         if self._took > APART_S:
             try:
                 return await db.read_apart(look)

@@ -74,7 +74,9 @@ async def look_at(services: Services, wish: PreviewWish) -> dict[str, Any]:
     shown["sources"] = msgspec.to_builtins(sources)
     if wish.present_fleet:
         study = await asyncio.to_thread(_new_study, base, made, wish.priority, demand)
-        future = await services.db.read(partial(look_ahead_to, now=now, study=study))
+        future = await services.db.read(
+            partial(look_ahead_to, now=now, study=study, offer_after=services.windows.offer_after)
+        )
         shown["presentFleet"] = _foreseen(future, there, wish.price_per_hour)
     return shown
 

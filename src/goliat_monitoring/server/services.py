@@ -89,7 +89,7 @@ class Services:
 
     async def outlook(self) -> Outlook:
         """When everything will be done."""
-        return await self._outlooks.now(self.db, self.clock())
+        return await self._outlooks.now(self.db, self.clock(), self.windows.offer_after)
 
     def learned_of(self, study_ids: Collection[str]) -> None:
         """Simulations of these studies taught how long they take."""

@@ -96,7 +96,7 @@ def claim_together(connection: Connection, asked: Sequence[Ask]) -> list[Turn | 
     moment = asked[-1].moment
     answers: list[Turn | Exception | None] = [None] * len(asked)
     free, again = dict[str, tuple[int, _Worker]](), list[int]()
-    known, waiting = _who(connection, asked)
+    known, waiting = _who(connection, moment, asked)
     for number, (ask, worker) in enumerate(zip(asked, known, strict=True)):
         if worker is None:
             answers[number] = Refused(409, "this session has ended", "open a session again", {"sessionEnded": True})
@@ -130,13 +130,13 @@ def claim_next_for_agent(connection: Connection, moment: Moment, worker_id: str,
     return answer.job
 
 
-def _who(connection: Connection, asked: Sequence[Ask]) -> tuple[list[_Worker | None], Board]:
+def _who(connection: Connection, moment: Moment, asked: Sequence[Ask]) -> tuple[list[_Worker | None], Board]:
     """The workers that ask, None where the session is another's or over; and what waits for them."""
     source = rows_of(connection, tables.sessions, ("id",))
     sessions, workers_asking = {ask.session_id for ask in asked}, {ask.worker_id for ask in asked}
     with driver.one_journey(connection):
         rows = fetch_later(connection, _WHO, source, [(session_id,) for session_id in sessions])
-        board = queue.board(connection, workers_asking)
+        board = queue.board(connection, moment, workers_asking)
     found = {
         (session_id, worker_id): _Worker(worker_id, facts, wish, held)
         for session_id, worker_id, ended_at, wish, facts, held in rows()

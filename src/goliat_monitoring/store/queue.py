@@ -5,16 +5,17 @@ A claim costs the same however much waits: the index of the queue leads from one
 study with the same requirements, to the next, and of each lane that somebody may have only the first few are read.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
 from goliat_monitoring.fleet import dealing
 from goliat_monitoring.fleet.dealing import Asker, Head
+from goliat_monitoring.fleet.leases import is_its_turn
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import driver, tables
 from goliat_monitoring.store.bulk import fetch, fetch_later, marked, rows_of
@@ -46,7 +47,7 @@ _LANES = """
             )
         )
     )
-    SELECT lanes.study, lanes.demand, s.retries_stopped
+    SELECT lanes.study, lanes.demand, s.retries_stopped, s.priority, s.created_at
     FROM lanes JOIN super_studies AS s ON s.id = lanes.study
     WHERE NOT s.paused AND NOT s.cancelled
     ORDER BY s.priority DESC, s.created_at, s.id
@@ -66,16 +67,14 @@ _FAILED_ON = """
 _SET_ASIDE = """
     SELECT x.super_study_id, x.worker_id FROM {rows} JOIN set_aside AS x ON x.worker_id = v.c0 WHERE x.lifted_at IS NULL
 """
-_OFFERED = text(
-    """
-    SELECT a.id, a.super_study_id, a.requirements, r.worker_id FROM runs AS r
+_OFFERED = """
+    SELECT a.super_study_id, s.priority, s.created_at, a.id, a.requirements, r.worker_id, r.lease_until FROM runs AS r
     JOIN assignments AS a ON a.id = r.assignment_id
     JOIN super_studies AS s ON s.id = a.super_study_id
-    WHERE r.state IN ('claimed', 'running', 'unreachable') AND r.state = 'unreachable' AND r.lease_until <= :until
+    WHERE r.state IN ('claimed', 'running', 'unreachable') AND r.state = 'unreachable' AND r.lease_until <= {value}
     AND NOT s.paused AND NOT s.cancelled AND NOT a.cancel_asked
     ORDER BY s.priority DESC, s.created_at, s.id, a."index"
-    """
-)
+"""
 
 
 class Free(NamedTuple):
@@ -95,21 +94,45 @@ class Lane(NamedTuple):
     study: str
     demand: str
     retries_stopped: bool
+    priority: int
+    created_at: int
+
+
+class Offered(NamedTuple):
+    """What an unreachable worker, `holder`, has held for too long."""
+
+    study: str
+    priority: int
+    created_at: int
+    assignment_id: str
+    demand: str
+    holder: str
+    lease_until: int
 
 
 class Board(NamedTuple):
-    """What waits: the lanes in the order of their turn. `aside`: (study, worker) where that worker gets nothing."""
+    """What waits: lanes, and what is on offer, each in the order of their turn. `aside`: (study, worker) where that
+    worker gets nothing.
+    """
 
     lanes: Sequence[Lane]
+    offered: Sequence[Offered]
     aside: frozenset[tuple[str, str]]
 
 
-def board(connection: Connection, workers: Iterable[str]) -> Callable[[], Board]:
+def board(connection: Connection, moment: Moment, workers: Iterable[str]) -> Callable[[], Board]:
     """What waits, for these workers. To be called in a block of `driver.one_journey`; the answer is there after it."""
     lanes = driver.fetch_later(connection, _LANES)
+    # Nothing of the time before the quiet time is on offer in it.
+    until = moment.now - moment.offer_after if moment.now >= moment.quiet_until else 0
+    offered = driver.fetch_later(connection, marked(connection, _OFFERED), (until,))
     source = rows_of(connection, tables.workers, ("id",))
     aside = fetch_later(connection, _SET_ASIDE, source, [(who,) for who in workers])
-    return lambda: Board([Lane(*row) for row in lanes()], frozenset((study, who) for study, who in aside()))
+    return lambda: Board(
+        [Lane(*row) for row in lanes()],
+        [Offered(*row) for row in offered()],
+        frozenset((study, who) for study, who in aside()),
+    )
 
 
 def deal(
@@ -118,27 +141,42 @@ def deal(
     """By worker, the assignment that is its turn; nobody else's at the same moment. Who gets nothing is missing.
 
     `facts`: of free workers, by id, in the order in which they asked. `waiting`: the `board` for these workers, or for
-    more, where it was read already. Higher priority first, then the older study, then the lower index; after all of
-    it, what an unreachable worker has held for too long.
+    more, where it was read already. The order is that of `fleet.claims.claim_order`.
     """
     if waiting is None:
         with driver.one_journey(connection):
-            read = board(connection, facts)
+            read = board(connection, moment, facts)
         waiting = read()
     machines = {who: machine_of(text) for who, text in facts.items()}
+    overdue = [it for it in waiting.offered if is_its_turn(it.lease_until, moment.now, moment.offer_after)]
+    last = [it for it in waiting.offered if it not in overdue]
     found = dict[str, Free]()
-    for study, lanes in groupby(waiting.lanes, key=lambda lane: lane.study):
+    for lanes, lost in _turns(waiting.lanes, overdue):
+        study = (lanes or lost)[0].study
         askers = {
             who: machine for who, machine in machines.items() if who not in found and (study, who) not in waiting.aside
         }
-        if askers:
-            found |= _of_study(connection, moment, list(lanes), askers)
+        taken = _of_lost(lost, askers)
+        found |= taken
+        askers = {who: machine for who, machine in askers.items() if who not in taken}
+        if askers and lanes:
+            found |= _of_study(connection, moment, lanes, askers)
         if len(found) == len(machines):
             return found
-    if moment.now >= moment.quiet_until:
-        rest = {who: it for who, it in machines.items() if who not in found}
-        found |= _offered(connection, moment, rest, waiting.aside)
+    for it in last:
+        free = {who: one for who, one in machines.items() if who not in found and (it.study, who) not in waiting.aside}
+        found |= _of_lost([it], free)
     return found
+
+
+def _turns(lanes: Sequence[Lane], overdue: Sequence[Offered]) -> Iterator[tuple[list[Lane], list[Offered]]]:
+    """By study, in the order of their turn, what waits and what is overdue."""
+    both: list[Lane | Offered] = [*lanes, *overdue]
+    if overdue:
+        both.sort(key=lambda it: (-it.priority, it.created_at, it.study))
+    for _, of_study in groupby(both, key=lambda it: it.study):
+        parts = list(of_study)
+        yield [it for it in parts if isinstance(it, Lane)], [it for it in parts if isinstance(it, Offered)]
 
 
 def _of_study(
@@ -201,17 +239,14 @@ def failed_on(connection: Connection, choosy: Sequence[tuple[str, int]]) -> dict
     return {assignment_id: frozenset(workers) for assignment_id, workers in found.items()}
 
 
-def _offered(
-    connection: Connection, moment: Moment, machines: Mapping[str, MachineFacts], aside: frozenset[tuple[str, str]]
-) -> dict[str, Free]:
-    """What unreachable workers have held for too long, for those for whom nothing else is there."""
+def _of_lost(offered: Iterable[Offered], machines: Mapping[str, MachineFacts]) -> dict[str, Free]:
+    """Of what unreachable workers hold, each to the first of these others that meets its requirements."""
     found = dict[str, Free]()
-    for row in connection.execute(_OFFERED, {"until": moment.now - moment.offer_after}):
-        demand = requirements_of(row.requirements)
+    for it in offered:
+        demand = requirements_of(it.demand)
         for who, machine in machines.items():
-            fit = who not in found and who != row.worker_id and (row.super_study_id, who) not in aside
-            if fit and demand.meets(machine).met:
-                found[who] = Free(row.id, row.super_study_id, unreachable=True)
+            if who not in found and who != it.holder and demand.meets(machine).met:
+                found[who] = Free(it.assignment_id, it.study, unreachable=True)
                 break
     return found
 

@@ -18,7 +18,14 @@ from goliat_monitoring.fleet.claims import (
     claim_order,
     decide_claim,
 )
-from goliat_monitoring.fleet.leases import clock_jumped, lease_until, lease_verdict, may_be_offered, revived
+from goliat_monitoring.fleet.leases import (
+    clock_jumped,
+    is_its_turn,
+    lease_until,
+    lease_verdict,
+    may_be_offered,
+    revived,
+)
 from goliat_monitoring.fleet.presence import presence, worker_state
 from goliat_monitoring.fleet.progress import Current, case_fraction, run_progress, study_progress
 from goliat_monitoring.fleet.states import (
@@ -239,6 +246,15 @@ def test_claim_order() -> None:
     urgent = Candidate("urgent", 5, 9, 9)
     old_second, old_first, new = Candidate("b", 0, 1, 1), Candidate("a", 0, 1, 0), Candidate("c", 0, 2, 0)
     assert claim_order([lost, new, old_second, urgent, old_first]) == [urgent, old_first, old_second, new, lost]
+    overdue = Candidate("overdue", 0, 1, 7, unreachable=True, overdue=True)
+    assert claim_order([lost, new, overdue, urgent, old_first]) == [urgent, overdue, old_first, new, lost]
+
+
+@pytest.mark.parametrize(("ago", "offered", "its_turn"), [(19, False, False), (20, True, False), (60, True, True)])
+def test_what_nobody_is_heard_of_is_offered_last_and_then_in_its_turn(ago: int, offered: bool, its_turn: bool) -> None:
+    ended = NOW - ago * MINUTE
+    assert may_be_offered(U, ended, NOW) is offered
+    assert is_its_turn(ended, NOW) is its_turn
 
 
 @pytest.mark.parametrize(

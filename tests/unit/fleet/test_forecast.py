@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from goliat_monitoring.fleet.forecast import Machine, Spread, Task, forecast
 from goliat_monitoring.fleet.outlook import (
+    DELAYS,
     START_S,
     Block,
     RunFacts,
@@ -76,6 +77,16 @@ def test_a_preferred_machine_is_waited_for_and_then_any_will_do() -> None:
     both = forecast([EXACT, EXACT._replace(busy=5000.0)], [choosy, exact(300)], [0.0])
     assert both.of_task(1) == pytest.approx((300, 300, 300))
     assert both.of_task(0) == pytest.approx((1210, 1210, 1210))
+
+
+def test_nobody_waits_for_what_cannot_be_claimed_yet_while_there_is_other_work() -> None:
+    later = exact(100)._replace(ready=3000.0)
+    alone = forecast([EXACT], [later], [0.0])
+    assert alone.of_task(0) == pytest.approx((3100, 3100, 3100))
+    played = forecast([EXACT], [later, exact(50), exact(4000)], [0.0])
+    assert played.of_task(1) == pytest.approx((50, 50, 50))
+    assert played.of_task(2) == pytest.approx((4050, 4050, 4050))
+    assert played.of_task(0) == pytest.approx((4150, 4150, 4150))
 
 
 def test_of_many_preferences_some_are_forgotten_but_no_task_is() -> None:
@@ -157,7 +168,7 @@ def test_a_study_is_told_from_its_first_simulation_on() -> None:
     after = outlook(learn([Timing("w", "", KIND, 100, 100)] * 20), workers, [], queue, lambda *_: 1.0)
     eta = after.studies["s"].eta
     assert eta is not None
-    assert eta.p50 == pytest.approx(1000 + START_S, rel=0.05)
+    assert eta.p50 == pytest.approx((1000 + START_S) * (1 + DELAYS), rel=0.05)
     assert after.studies["s"].machine_s["w"] == pytest.approx(1000 + START_S, rel=0.01)
     assert after.studies["other"].eta is None
     assert list(after.assignments) == ["a"]
@@ -171,7 +182,7 @@ def test_a_run_goes_on_from_where_it_is() -> None:
     assert told.assignments["a"] == told.runs["r"]
     eta = told.studies["s"].eta
     assert eta is not None
-    assert eta.p50 == pytest.approx(350, rel=0.05)
+    assert eta.p50 == pytest.approx(350 * (1 + DELAYS), rel=0.05)
     # A worker that nobody lists any more still ends what it does.
     assert outlook(rates, [], [run], [], lambda *_: 1.0).runs["r"].p50 == pytest.approx(350, rel=0.1)
 

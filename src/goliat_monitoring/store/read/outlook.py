@@ -1,6 +1,6 @@
 """The future of all super studies, from what is stored: facts are gathered here, `fleet.outlook` decides."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,10 +10,13 @@ from goliat_monitoring.fleet.outlook import Block, Future, Outlook, RunFacts, Un
 from goliat_monitoring.fleet.presence import presence
 from goliat_monitoring.fleet.progress import learned_phases
 from goliat_monitoring.fleet.rates import Kind, Speed, learn
+from goliat_monitoring.fleet.states import RunState
+from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE, OFFER_IN_TURN
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.store.predictions import UNKNOWN_S, Predictions
 from goliat_monitoring.store.queue import failed_on
 from goliat_monitoring.store.read.repeats import Asked, further_attempts
+from goliat_monitoring.store.read.runs import LIVE
 from goliat_monitoring.store.read.underway import UnderWay, under_way
 from goliat_monitoring.study.requirements import MachineFacts, RequirementProblem, Requirements
 from goliat_monitoring.study.weights import known_rate
@@ -21,11 +24,18 @@ from goliat_monitoring.wire.agent import Facts
 from goliat_monitoring.wire.clock import SECOND
 
 assignments, studies, cases, workers = tables.assignments, tables.super_studies, tables.cases, tables.workers
+runs = tables.runs
+
+# Whose turn it is among studies: priority, the higher one first, then when it was created, then its id.
+_Turn = tuple[int, int, str]
 
 
-def look_ahead(connection: Connection, now: int) -> Outlook:
-    """When everything will be done as things stand at `now`, UTC microseconds. Nothing is written."""
-    return _Look(connection, now).told()
+def look_ahead(connection: Connection, now: int, offer_after: int = OFFER_AFTER_LEASE) -> Outlook:
+    """When everything will be done as things stand at `now`, UTC microseconds. Nothing is written.
+
+    `offer_after`: microseconds, see `fleet.leases.may_be_offered`.
+    """
+    return _Look(connection, now, offer_after).told()
 
 
 class NewStudy(NamedTuple):
@@ -38,14 +48,14 @@ class NewStudy(NamedTuple):
     demand: Requirements = Requirements()
 
 
-def look_ahead_to(connection: Connection, now: int, study: NewStudy) -> Future:
+def look_ahead_to(connection: Connection, now: int, study: NewStudy, offer_after: int = OFFER_AFTER_LEASE) -> Future:
     """When a study would be done that was created at `now`, behind all that waits and is not less urgent."""
-    return _Look(connection, now).told_of(study)
+    return _Look(connection, now, offer_after).told_of(study)
 
 
 class _Look:
-    def __init__(self, connection: Connection, now: int) -> None:
-        self._connection, self._now = connection, now
+    def __init__(self, connection: Connection, now: int, offer_after: int) -> None:
+        self._connection, self._now, self._offer_after = connection, now, offer_after
         self._predictions = Predictions(connection)
         self._facts = {
             row.id: (msgspec.json.decode(row.facts, type=Facts), row)
@@ -69,12 +79,13 @@ class _Look:
             for index, part in enumerate(study.blocks)
         ]  # fmt: skip
         queue = self._queue()
-        before = [waiting for priority, waiting in queue if priority >= study.priority]
-        after = [waiting for priority, waiting in queue if priority < study.priority]
+        before = [waiting for (urgency, _, _), waiting in queue if -urgency >= study.priority]
+        after = [waiting for (urgency, _, _), waiting in queue if -urgency < study.priority]
         return self._outlook([*before, *own, *after], study.key).studies[study.key]
 
     def _outlook(self, queue: Sequence[Waiting], planned: str = "") -> Outlook:
-        live = under_way(self._connection)
+        # Of an unreachable run nobody knows whether it goes on: another worker is foretold to take what it holds.
+        live = [it for it in under_way(self._connection) if it.state != RunState.UNREACHABLE]
         rates = learn(timings.newest(self._connection), [it for run in live for it in self._speed(run)])
         runs = [self._run(it) for it in live]
         return outlook(rates, self._workers(), runs, queue, self._predictions.on_gpu, planned)
@@ -144,13 +155,52 @@ class _Look:
             return []
         return [Speed(run.worker_id, run.mcells_per_s * 1e6 / cost.cells_per_s, cost.solver_s / cost.seconds)]
 
-    def _queue(self) -> list[tuple[int, Waiting]]:
-        """What waits with its priority, in the order of claims; what is paused or cancelled does not wait."""
+    def _queue(self) -> list[tuple[_Turn, Waiting]]:
+        """What waits with its study's turn, in the order of claims; what is paused or cancelled does not wait."""
+        aside: dict[str, set[str]] = {}
+        for row in self._connection.execute(select(tables.set_aside).where(tables.set_aside.c.lifted_at.is_(None))):
+            aside.setdefault(row.super_study_id, set()).add(row.worker_id)
+        pending = self._pending(aside)
+        # If nothing else waits it is taken as soon as it is on offer, else in its turn, which comes later.
+        offered = list(self._offered(aside, OFFER_IN_TURN if pending else 1))
+        # Of a study first what is offered, as `fleet.claims.claim_order` has it: sorting keeps that.
+        return sorted([*offered, *pending], key=lambda it: it[0]) if offered else pending
+
+    def _offered(self, aside: Mapping[str, Collection[str]], times: int) -> Iterator[tuple[_Turn, Waiting]]:
+        """What unreachable workers hold, for others, once it has been on offer so many times as long as it takes."""
+        rows = self._connection.execute(
+            select(
+                assignments.c.id, assignments.c.super_study_id, assignments.c.requirements,
+                assignments.c.expected_total, runs.c.worker_id, runs.c.lease_until, studies.c.priority,
+                studies.c.created_at,
+            )
+            .join(assignments, assignments.c.id == runs.c.assignment_id)
+            .join(studies, studies.c.id == assignments.c.super_study_id)
+            .where(
+                LIVE, runs.c.state == RunState.UNREACHABLE, studies.c.paused.is_(False),
+                studies.c.cancelled.is_(False), assignments.c.cancel_asked.is_(False),
+            )
+            .order_by(studies.c.priority.desc(), studies.c.created_at, studies.c.id, assignments.c.index)
+        )  # fmt: skip
+        for row in rows.all():
+            yield (
+                (-row.priority, row.created_at, row.super_study_id),
+                Waiting(
+                    row.id,
+                    row.super_study_id,
+                    self._blocks.get(row.id) or _unknown(row.super_study_id, row.expected_total or 1),
+                    self._meeting(row.requirements, {row.worker_id, *aside.get(row.super_study_id, ())}),
+                    max(row.lease_until + times * self._offer_after - self._now, 0) / SECOND,
+                ),
+            )
+
+    def _pending(self, aside: Mapping[str, Collection[str]]) -> list[tuple[_Turn, Waiting]]:
         rows = self._connection.execute(
             select(
                 assignments.c.id, assignments.c.super_study_id, assignments.c.requirements, assignments.c.not_before,
                 assignments.c.expected_total, assignments.c.attempts, assignments.c.prefer_until,
                 assignments.c.vram_above, assignments.c.counts_from, studies.c.retries_stopped, studies.c.priority,
+                studies.c.created_at,
             )
             .join(studies, studies.c.id == assignments.c.super_study_id)
             .where(assignments.c.state == "PENDING", studies.c.paused.is_(False), studies.c.cancelled.is_(False))
@@ -158,9 +208,6 @@ class _Look:
         ).all()  # fmt: skip
         choosy = [(row.id, row.counts_from) for row in rows if (row.prefer_until or 0) > self._now]
         failed = failed_on(self._connection, choosy)
-        aside: dict[str, set[str]] = {}
-        for row in self._connection.execute(select(tables.set_aside).where(tables.set_aside.c.lifted_at.is_(None))):
-            aside.setdefault(row.super_study_id, set()).add(row.worker_id)
         allowed: dict[tuple[str, str], frozenset[str] | None] = {}
         queue = []
         for row in rows:
@@ -177,7 +224,7 @@ class _Look:
             if (row.prefer_until or 0) > self._now:
                 better, patient = self._first(row, failed.get(row.id, frozenset()))
                 waiting = waiting._replace(first=better, patient=patient)
-            queue.append((row.priority, waiting))
+            queue.append(((-row.priority, row.created_at, row.super_study_id), waiting))
         return queue
 
     def _first(self, row: Any, failed: Collection[str]) -> tuple[frozenset[str], float]:
