@@ -155,6 +155,9 @@ def test_cancel_a_study_and_ask_why(with_app: WithApp) -> None:
         parts = [part["id"] for part in study["assignments"]]
         why = await app.get(f"/api/assignments/{parts[0]}/why")
         assert why["answer"] == "It is claimed on gpu-1."
+        rules = {it["rule"]: (it["ok"], it["text"]) for it in why["rules"]}
+        assert rules["order"] == (False, "It is not in the queue: it is running.")
+        assert not any(worker["ok"] for worker in why["workers"])
         why = await app.get(f"/api/assignments/{parts[2]}/why")
         assert why["answer"] == "Every worker that may have it is busy or not heard."
         assert {it["rule"]: it["ok"] for it in why["rules"]}["order"] is False
