@@ -155,6 +155,9 @@ def test_cancel_a_study_and_ask_why(with_app: WithApp) -> None:
         parts = [part["id"] for part in study["assignments"]]
         why = await app.get(f"/api/assignments/{parts[0]}/why")
         assert why["answer"] == "It is claimed on gpu-1."
+        rules = {it["rule"]: (it["ok"], it["text"]) for it in why["rules"]}
+        assert rules["order"] == (False, "It is not in the queue: it is running.")
+        assert not any(worker["ok"] for worker in why["workers"])
         why = await app.get(f"/api/assignments/{parts[2]}/why")
         assert why["answer"] == "Every worker that may have it is busy or not heard."
         assert {it["rule"]: it["ok"] for it in why["rules"]}["order"] is False
@@ -216,6 +219,74 @@ def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
         assert made["study"]["split"] == {"missingOf": "wide"}
         taken = await app.http.post(f"{path}/missing", json={"name": "rest"})
         assert (taken.status_code, taken.json()["free"]) == (409, "rest-2")
+
+    with_app(test)
+
+
+@pytest.mark.parametrize("whole_study", [True, False])
+def test_a_retry_asks_only_for_what_is_missing(with_app: WithApp, whole_study: bool) -> None:
+    async def test(app: App) -> None:
+        study = await app.post("/api/super-studies", new_study("wide", 1, WIDE))
+        path, part = f"/api/super-studies/{study['id']}", study["assignments"][0]["id"]
+        agent = await app.agent()
+        job = (await agent.claim()).job
+        assert job is not None
+        for number, case in enumerate(job.cases[:3]):
+            await agent.send(
+                2 * number,
+                wire.MessageItem(app.clock.now + number * 10 * SECOND, {
+                    "type": "sim_details", "count": number + 1, "total": 8, "details": case.details}),
+                wire.MessageItem(app.clock.now + (number * 10 + 5) * SECOND, {
+                    "type": "stage_progress", "name": "Extracting Results", "current": 1, "total": 1}),
+            )  # fmt: skip
+        await app.post(f"/api/runs/{job.run_id}/cancel", None)
+        await agent.call("POST", f"runs/{job.run_id}/end", wire.End("killed", None, app.clock.now, "s1", 6))
+        agent.job = None
+        before = await app.get(path)
+        assert before["assignments"][0]["state"] == "FAILED"
+        assert before["progress"] > 30
+        retried = await app.post(f"{path}/retry" if whole_study else f"/api/assignments/{part}/retry", None)
+        assert retried["cut"]["replaced"] == [0]
+        made = retried["cut"]["assignments"]
+        assert sum(it["simulations"] for it in made) == 5
+        after = await app.get(path)
+        assert (after["progress"], after["totalAssignments"]) == (before["progress"], len(made))
+        assert [it["index"] for it in after["assignments"] if not it["replaced"]] == [it["index"] for it in made]
+        asked = list[str]()
+        for number in range(len(made)):
+            again = (await (await app.agent(f"gpu-{number + 2}")).claim()).job
+            assert again is not None
+            asked += [case.key for case in again.cases]
+        assert sorted(asked) == sorted(case.key for case in job.cases[3:])
+        # There is nothing more to ask of what others ask for now.
+        assert (await app.http.post(f"/api/assignments/{part}/retry")).status_code == 409
+
+    with_app(test)
+
+
+def test_what_waits_as_it_was_is_not_cut(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study()
+        part = study["assignments"][0]["id"]
+        await app.post(f"/api/assignments/{part}/cancel", None)
+        retried = await app.post(f"/api/assignments/{part}/retry", None)
+        assert (retried["state"], retried["replaced"], retried["cut"]) == ("PENDING", False, None)
+
+    with_app(test)
+
+
+def test_nothing_is_left_to_cancel_or_to_pause_of_what_is_over(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study(parts=1)
+        path, part = f"/api/super-studies/{study['id']}", study["assignments"][0]["id"]
+        await app.post(f"/api/assignments/{part}/cancel", None)
+        for action in ("cancel", "pause"):
+            refused = await app.http.post(f"{path}/{action}")
+            assert (refused.status_code, refused.json()["error"]) == (409, f"nothing is left to {action}")
+        # So it can still be asked for again.
+        assert (await app.post(f"/api/assignments/{part}/retry", None))["state"] == "PENDING"
+        assert (await app.post(f"{path}/pause", None))["state"] == "paused"
+        assert (await app.post(f"{path}/cancel", None))["state"] == "cancelled"
 
     with_app(test)
 

@@ -17,6 +17,7 @@ from goliat_monitoring.fleet.timing import HOUR
 from goliat_monitoring.fleet.why import Machine, Waiting, may_have
 from goliat_monitoring.store import (
     actions,
+    again,
     agents,
     assignments,
     claims,
@@ -29,7 +30,9 @@ from goliat_monitoring.store import (
     tables,
     workers,
 )
+from goliat_monitoring.store.read.completeness import proven_of
 from goliat_monitoring.store.read.outlook import look_ahead
+from goliat_monitoring.store.read.studies import list_studies
 from goliat_monitoring.store.read.why import why
 from goliat_monitoring.study.cases import enumerate_cases
 from goliat_monitoring.study.requirements import parse
@@ -431,6 +434,112 @@ def test_what_an_unreachable_worker_holds_is_foretold_to_another(house: House) -
     assert one.work().assignment_id == lost.assignment_id
     assert house.row(tables.runs, lost.run_id).state == "lost"
     assert audited(house) == []
+
+
+def retry(house: House, study_id: str) -> list[int]:
+    planned = again.plan(house.database.read_now(lambda c: remains.begun(c, study_id)))
+    return house.do(again.study, study_id, planned, "anna")
+
+
+def retry_one(house: House, assignment_id: str) -> list[int]:
+    planned = again.plan(house.database.read_now(lambda c: remains.begun_one(c, assignment_id)))
+    return house.do(again.one, assignment_id, planned, "anna")
+
+
+# Judging a run would take back what it has no evidence for.
+EARLIER = "an earlier run"
+
+
+def stopped_after(house: House, agent: Gpu, done: list[str] | int) -> wire.Job:
+    """A run that a person ended, of an assignment of which some was done."""
+    job = agent.work()
+    keys = [case.key for case in job.cases[:done]] if isinstance(done, int) else done
+    house.do(assignments.mark_cases, job.assignment_id, EARLIER, dict.fromkeys(keys, "done"))
+    house.do(runs.cancel, job.run_id, "anna")
+    agent.end(job, 0, None, "killed")
+    assert part(house, job).state == "FAILED"
+    return job
+
+
+def progress(house: House, study_id: str) -> tuple[float, int, int]:
+    """Percent, proven and expected simulations."""
+    (found,) = house.database.read_now(lambda c: list_studies(c, study_id=study_id))
+    proven = house.database.read_now(lambda c: proven_of(c, study_id))
+    return found.progress, proven.proven, proven.expected
+
+
+@pytest.mark.parametrize("whole_study", [True, False])
+def test_a_persons_retry_computes_nothing_that_is_proven(house: House, whole_study: bool) -> None:
+    made = study(house, config=WIDE, needs=("vram>=8",))
+    one = Gpu(house, "one")
+    # The rest of an ordered beginning is no product of lists: one config would ask for all 8.
+    job = stopped_after(house, one, 3)
+    before = progress(house, made)
+    assert before[1:] == (3, 8)
+    new = retry(house, made) if whole_study else retry_one(house, job.assignment_id)
+    assert new == [1, 2, 3][: len(new)]
+    assert progress(house, made) == before
+    old = part(house, job)
+    assert (old.state, old.replaced_at, old.weight) == ("CANCELLED", house.now, pytest.approx(old.done_weight))
+    assert house.row(tables.runs, job.run_id).assignment_id == old.id, "its history stays"
+    jobs = [Gpu(house, f"n{index}").work() for index in new]
+    assert Counter(case.key for it in jobs for case in it.cases) == Counter(case.key for case in job.cases[3:])
+    assert {it.attempt for it in jobs} == {1}
+    assert {part(house, it).requirements for it in jobs} == {old.requirements}
+    assert Gpu(house, "idle").claim() is None
+    kinds = [(row.kind, row.actor) for row in house.rows(tables.events) if row.assignment_id == old.id][-3:]
+    assert kinds == [(f"assignment_{it}", "anna") for it in ("retry", "pending", "cancelled")]
+    assert [json.loads(row.data) for row in house.rows(tables.events) if row.kind == "study_split_again"] == [
+        {"replaced": [0], "made": new}
+    ]
+    with pytest.raises(Refused, match="split again"):
+        retry_one(house, old.id)
+    assert audited(house) == []
+
+
+def test_a_retry_replaces_only_what_one_config_cannot_ask_for(house: House) -> None:
+    made = study(house, parts=3, config=WIDE)
+    agents_of = [Gpu(house, f"m{number}") for number in range(3)]
+    none, half, odd = (stopped_after(house, it, done) for it, done in zip(agents_of, (0, 4, 7 - 2), strict=True))
+    before = progress(house, made)
+    new = retry(house, made)
+    assert new[0] == 3
+    assert progress(house, made) == before
+    states = {row._mapping["index"]: row.state for row in house.rows(tables.assignments)}
+    assert states == {0: "PENDING", 1: "PENDING", 2: "CANCELLED", **dict.fromkeys(new, "PENDING")}
+    asked = {it.index: len(it.cases) for it in (Gpu(house, f"n{i}").work() for i in range(2 + len(new)))}
+    assert (asked[0], asked[1]) == (len(none.cases), len(half.cases) - 4)
+    assert sum(asked[index] for index in new) == len(odd.cases) - 5
+    assert audited(house) == []
+
+
+def test_what_is_combined_comes_again_whole_and_stays_done_until_then(house: House) -> None:
+    config = {**WIDE, "auto_induced": {"enabled": True}}
+    made = study(house, config=config)
+    keys = [case.key for case in enumerate_cases(config)]
+    # Half of the first block and of the last lack; one config would ask for all four blocks.
+    stopped_after(house, Gpu(house, "one"), keys[1:-1])
+    before = progress(house, made)
+    new = retry(house, made)
+    assert progress(house, made) == before
+    jobs = [Gpu(house, f"n{index}").work() for index in new]
+    assert sorted(case.key for it in jobs for case in it.cases) == sorted([*keys[:2], *keys[-2:]])
+    done = [row for row in house.rows(tables.cases) if row.state == "done" and row.case_key in (keys[1], keys[-2])]
+    assert [row.run_id for row in done] == [EARLIER] * 2, "its results are shown until there are others"
+    assert {row.assignment_id for row in done} <= {it.assignment_id for it in jobs}
+    assert audited(house) == []
+
+
+def test_a_retry_of_what_went_on_meanwhile_is_refused(house: House) -> None:
+    made = study(house, config=WIDE)
+    job = stopped_after(house, Gpu(house, "one"), 3)
+    planned = again.plan(house.database.read_now(lambda c: remains.begun(c, made)))
+    house.pass_time(1)
+    house.do(assignments.requeue, job.assignment_id, "bert")
+    with pytest.raises(Refused, match="went on meanwhile"):
+        house.do(again.study, made, planned, "anna")
+    assert part(house, job).state == "PENDING"
+    assert len(house.rows(tables.assignments)) == 1
 
 
 def test_a_cancelled_study_gives_nothing_out_and_ends_what_runs(house: House) -> None:

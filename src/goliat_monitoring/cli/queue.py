@@ -61,14 +61,23 @@ def retry(
     token: TokenOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Queue what failed again; of each assignment only the missing simulations are computed."""
-    if index is None:
-        _act(server, token, study, as_json, "retry", lambda it: f"What failed of {it['name']} waits again.")
-        return
+    """Queue what failed again; only missing simulations are computed.
+
+    An assignment whose missing simulations no single config asks for alone is replaced by several that do.
+    """
     with client(server, token) as api:
-        part = _assignment(api, study, index)
-        answer = api.post(f"/api/assignments/{quote(part['id'])}/retry")
-    show.done(answer, f"Assignment {index} of {study} waits again.", as_json)
+        if index is None:
+            answer = api.post(f"/api/super-studies/{quote(find(api, study)['id'])}/retry")
+            text = f"What failed of {answer['name']} waits again."
+        else:
+            answer = api.post(f"/api/assignments/{quote(_assignment(api, study, index)['id'])}/retry")
+            lacks = "What is missing of assignment" if answer.get("cut") else "Assignment"
+            text = f"{lacks} {index} of {study} waits again."
+    show.done(answer, text, as_json)
+    if answer.get("cut") and not as_json:
+        replaced = ", ".join(map(str, answer["cut"]["replaced"]))
+        show.console.print(f"In the place of {replaced}, so that nothing is computed twice:", markup=False)
+        _parts(answer["cut"])
 
 
 @app.command()

@@ -60,7 +60,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class WorkerWhy:
-    """Why one worker does not run it; `ok`: it would take it with its next claim."""
+    """Why one worker does not run it; `ok`: it would take it with its next claim, if it is its turn."""
 
     worker_id: str
     name: str
@@ -107,7 +107,7 @@ def claimable(waiting: Waiting, now: int) -> list[Verdict]:
         Verdict(
             "retries_stopped",
             not stopped,
-            f"Nothing of its study is tried again: {stopped}." if stopped else "What fails of it is tried again.",
+            f"Nothing of its study is tried again: {stopped}." if stopped else "Its study's retries are not stopped.",
         ),
         Verdict(
             "not_before",
@@ -171,10 +171,13 @@ def why_not(waiting: Waiting, workers: Iterable[Machine], now: int, *, ahead: in
     rules = claimable(waiting, now)
     come = "1 assignment comes first." if ahead == 1 else f"{ahead} assignments come first."
     rules.append(Verdict("order", not ahead, come if ahead else "It is the next one."))
+    out = _not_queued(waiting, live)
+    if out is not None:
+        rules[-1] = Verdict("order", False, out.text)
     looked = [
         WorkerWhy(worker.worker_id, worker.name, all(it.ok for it in verdicts), verdicts)
         for worker in workers
-        if (verdicts := [*at_hand(worker), *suits(waiting, worker, now)])
+        if (verdicts := [*([out] if out else []), *at_hand(worker), *suits(waiting, worker, now)])
     ]
     fit = [it for it in looked if all(verdict.ok for verdict in it.verdicts if verdict.rule not in _AT_HAND)]
     some = Verdict(
@@ -183,6 +186,16 @@ def why_not(waiting: Waiting, workers: Iterable[Machine], now: int, *, ahead: in
         f"{len(fit)} of {len(looked)} workers may have it." if looked else "There is no worker.",
     )
     return Why(_answer([*rules, some], looked, live), [*rules, some], looked)
+
+
+def _not_queued(waiting: Waiting, live: Live | None) -> Verdict | None:
+    """What keeps it from every worker: that it is not in the queue. None where it is."""
+    if waiting.state is AssignmentState.PENDING:
+        return None
+    state = waiting.state.lower()
+    if live is not None and live.state is RunState.UNREACHABLE:
+        state = f"held by {live.worker}, which is not heard"
+    return Verdict("queued", False, f"It is not in the queue: it is {state}.")
 
 
 def _answer(rules: Sequence[Verdict], workers: Sequence[WorkerWhy], live: Live | None) -> str:

@@ -25,7 +25,7 @@ def study_row(connection: Connection, study_id: str) -> Row[Any]:
 
 def pause(connection: Connection, moment: Moment, study_id: str, actor: str) -> None:
     """Give out nothing more of this study; what runs goes on. Raises `Refused` 404 or 409."""
-    _open_study(connection, study_id)
+    _unfinished_study(connection, study_id, "pause")
     _change(connection, moment, study_id, "study_paused", actor, paused=True)
 
 
@@ -47,7 +47,7 @@ def set_priority(connection: Connection, moment: Moment, study_id: str, priority
 
 def cancel_study(connection: Connection, moment: Moment, study_id: str, actor: str) -> int:
     """End all work on this study for good. Returns how many runs are told to end. Raises `Refused` 404 or 409."""
-    _open_study(connection, study_id)
+    _unfinished_study(connection, study_id, "cancel")
     _change(connection, moment, study_id, "study_cancelled", actor, cancelled=True)
     waiting = _of_study(connection, study_id, AssignmentState.PENDING)
     assignments.settle_all(connection, moment, waiting, AssignmentState.CANCELLED, actor=actor)
@@ -100,6 +100,19 @@ def _open_study(connection: Connection, study_id: str) -> Row[Any]:
             409, "the super study is cancelled", "create a study from what is missing of it: study missing NAME"
         )
     return row
+
+
+def _unfinished_study(connection: Connection, study_id: str, asked: str) -> None:
+    """Raises `Refused` 409 where nothing waits or runs: what is over stays what it is, and can be asked for again."""
+    row = _open_study(connection, study_id)
+    unfinished = parts.c.state.in_([AssignmentState.PENDING, AssignmentState.RUNNING])
+    if (
+        connection.execute(
+            select(parts.c.id).where(parts.c.super_study_id == study_id, unfinished).limit(1)
+        ).one_or_none()
+        is None
+    ):
+        raise Refused(409, f"nothing is left to {asked}", f"no assignment of {row.name} waits or runs")
 
 
 def _change(

@@ -1,8 +1,8 @@
 """Configs for what is missing of a study: the smallest single one that covers it, and several that ask for it exactly.
 
-One config can only ask for a product of lists. A retry has one config, so it may compute again what is done; a new
-split may have several and computes nothing twice. Where GOLIAT combines all directions and polarizations of a phantom
-at a frequency afterwards, such a block is computed whole or not at all.
+One config can only ask for a product of lists. An automatic retry has one config, so it may compute again what is done;
+a new split, and a person's retry where that matters, have several and compute nothing twice. Where GOLIAT combines all
+directions and polarizations of a phantom at a frequency afterwards, such a block is computed whole or not at all.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -50,6 +50,19 @@ def covering(config: Config, missing: Collection[str]) -> Remaining | None:
     if len(cases) >= len(space.cases) or not keys.issuperset(case.key for case in wanted) or not keys <= known:
         return None
     return Remaining(smaller, cases, len(cases) - len(wanted), label(part, space.whole))
+
+
+def spared(config: Config, missing: Collection[str]) -> int:
+    """How many simulations fewer `exact_parts` ask for than the smallest single config; 0 where they cannot be used."""
+    try:
+        space = space_of(config)
+        if not missing or not {case.key for case in space.cases}.issuperset(missing):
+            return 0
+        exact = sum(len(enumerate_cases(space.config_of(part))) for part in exact_parts(space, missing))
+    except ConfigProblem:
+        return 0
+    single = covering(config, missing)
+    return len(space.cases if single is None else single.cases) - exact
 
 
 def exact_parts(space: Space, missing: Collection[str]) -> list[Part]:

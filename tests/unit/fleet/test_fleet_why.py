@@ -48,7 +48,9 @@ def test_each_rule_keeps_it_back_and_says_so(
     assert not verdicts[rule].ok
     assert says in verdicts[rule].text
     assert says in why.answer
-    others = {it.rule for it in verdicts.values() if not it.ok} - {rule, "a_worker_fits"}
+    # What is not in the queue has no turn there, and nobody takes it from there.
+    follows = {"a_worker_fits", *(() if asked.state is AssignmentState.PENDING else ("order", "queued"))}
+    others = {it.rule for it in verdicts.values() if not it.ok} - {rule} - follows
     assert not others, "one reason, one verdict"
 
 
@@ -93,6 +95,30 @@ def test_a_worker_that_fits_is_told_from_one_that_does_not() -> None:
     why = why_not(replace(PENDING, requirements=parse(["vram>=24"])), [SMALL, BIG], NOW)
     assert [(it.name, it.ok) for it in why.workers] == [("small", False), ("big", True)]
     assert why.answer == "big takes it with its next claim."
+
+
+@pytest.mark.parametrize(
+    ("state", "live", "says"),
+    [
+        (AssignmentState.RUNNING, RunState.RUNNING, "it is running."),
+        (AssignmentState.RUNNING, RunState.UNREACHABLE, "it is held by big, which is not heard."),
+        (AssignmentState.FAILED, None, "it is failed."),
+        (AssignmentState.COMPLETED, None, "it is completed."),
+        (AssignmentState.CANCELLED, None, "it is cancelled."),
+    ],
+)
+def test_what_is_not_in_the_queue_has_no_turn_and_no_taker(
+    state: AssignmentState, live: RunState | None, says: str
+) -> None:
+    held = None if live is None else Live(live, "big", NOW)
+    why = why_not(Waiting(state, attempts=1), [SMALL, BIG], NOW, live=held)
+    rules = {it.rule: it for it in why.rules}
+    assert (rules["order"].ok, rules["order"].text) == (False, f"It is not in the queue: {says}")
+    assert "is tried again" not in rules["retries_stopped"].text
+    assert not rules["a_worker_fits"].ok
+    for worker in why.workers:
+        assert not worker.ok
+        assert [it.text for it in worker.verdicts if not it.ok] == [rules["order"].text]
 
 
 @given(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from goliat_monitoring.study.balance import Share, balanced_shares, cut_shares
 from goliat_monitoring.study.cases import enumerate_cases
-from goliat_monitoring.study.missing import covering, exact_parts
+from goliat_monitoring.study.missing import covering, exact_parts, spared
 from goliat_monitoring.study.space import space_of
 
 FAR: dict[str, Any] = {
@@ -134,6 +134,32 @@ def test_what_remains_is_cut_again_and_stays_exact(config: dict[str, Any], numbe
     for made in (cut_shares(shares, number), balanced_shares(shares, number, 2000)[0]):
         assert Counter(key for share in made for key in keys(share.space.config_of(share.part))) == whole
     assert len(cut_shares(shares, number)) >= min(number, len(shares))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(CONFIGS), st.data())
+def test_what_several_configs_spare_is_what_one_computes_again(config: dict[str, Any], data: st.DataObject) -> None:
+    every, space = keys(config), space_of(config)
+    missing = data.draw(st.sets(st.sampled_from(every), min_size=1))
+    found = covering(config, missing)
+    again = found.again if found is not None else len(every) - len(missing)
+    exact = sum(space.simulations(part) for part in exact_parts(space, missing))
+    assert spared(config, missing) == again - (exact - len(missing)) >= 0
+
+
+def test_what_several_configs_spare() -> None:
+    every = keys(FAR)
+    # After an ordered beginning one config asks for the whole again.
+    assert spared(FAR, every[5:]) == 5
+    assert spared(FAR, every[18:]) == 0
+    # What GOLIAT combines comes again in any way, but not the other blocks of the product.
+    blocks = keys(INDUCED)
+    assert spared(INDUCED, [blocks[0]]) == 0
+    assert spared(INDUCED, [blocks[0], blocks[-1]]) == 4 * 6 - 2 * 6
+    for config in ({**FAR, "extends": "base.json"}, {"study_type": "other"}):
+        assert spared(config, every[5:]) == 0
+    assert spared(FAR, ["unknown", *every[5:]]) == 0
+    assert spared(FAR, []) == 0
 
 
 def test_a_cut_reaches_its_number_where_it_can() -> None:

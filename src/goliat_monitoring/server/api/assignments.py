@@ -9,12 +9,12 @@ from litestar import Request, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from goliat_monitoring.server.api.study_shapes import AssignmentJson, assignment_json
-from goliat_monitoring.server.context import Caller, ClientIp, Given
+from goliat_monitoring.server.context import ClientIp, Given
 from goliat_monitoring.server.files import disposition
 from goliat_monitoring.server.hot import FENCE
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.server.uploads import FILE_LIMIT, Form, read_form
-from goliat_monitoring.store import assignments, claims, uploads
+from goliat_monitoring.store import claims, uploads
 from goliat_monitoring.store.read.studies import assignment_config, get_assignment
 from goliat_monitoring.store.uploads import StoredFile
 from goliat_monitoring.study.paths import PathProblem, clean_file_name, clean_relative_path
@@ -89,16 +89,6 @@ async def claim(
         raise Refused(400, "machineId is missing", "send the machine's id as `machineId`")
     await services.db.write(
         partial(claims.claim_by_name, moment=moment, assignment_id=assignment_id, machine_id=machine_id, ip=client_ip)
-    )
-    return await _assignment(services, assignment_id)
-
-
-@post("/api/assignments/{assignment_id:str}/retry", status_code=200, tags=["Assignments"])
-async def retry(services: Given, principal: Caller, assignment_id: FromPath[str]) -> AssignmentJson:
-    """Queue a failed or cancelled assignment again."""
-    moment = services.moment()
-    await services.db.write(
-        partial(assignments.requeue, moment=moment, assignment_id=assignment_id, actor=principal.id)
     )
     return await _assignment(services, assignment_id)
 

@@ -14,7 +14,7 @@ from goliat_monitoring.server.api.study_shapes import AssignmentJson, StudyAnswe
 from goliat_monitoring.server.api.super_studies import whole_study
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.services import Services
-from goliat_monitoring.store import actions, remains
+from goliat_monitoring.store import actions, again, remains
 from goliat_monitoring.store.read.studies import get_assignment
 from goliat_monitoring.store.read.why import why
 
@@ -60,6 +60,20 @@ class MissingAnswer(SplitAnswer, rename="camel", kw_only=True):
     """`study`: None in a preview."""
 
     study: StudyAnswer | None
+
+
+class RetriedStudy(StudyAnswer, rename="camel", kw_only=True):
+    """`cut`: the failed assignments whose missing simulations no single config asks for alone, and those in their place
+    that do; None where all wait as they were."""
+
+    cut: SplitAnswer | None
+
+
+class RetriedAssignment(AssignmentJson, rename="camel", kw_only=True):
+    """`cut`: others that ask for its missing simulations, where no single config asks for them alone; None where it
+    waits itself."""
+
+    cut: SplitAnswer | None
 
 
 class VerdictJson(msgspec.Struct, rename="camel", kw_only=True):
@@ -114,9 +128,27 @@ async def cancel_study(services: Given, principal: Caller, study_id: FromPath[st
 
 
 @post("/api/super-studies/{study_id:str}/retry", status_code=200, tags=["Super studies"])
-async def retry_study(services: Given, principal: Caller, study_id: FromPath[str]) -> StudyAnswer:
-    """Queue all failed assignments again; of each only the missing simulations are computed."""
-    return await _act(services, study_id, partial(actions.retry_failed, study_id=study_id, actor=principal.id))
+async def retry_study(services: Given, principal: Caller, study_id: FromPath[str]) -> RetriedStudy:
+    """Queue all failed assignments again; of each only the missing simulations are computed. Where no single config
+    asks for them alone, others stand in its place, as after a split again."""
+    begun = await services.db.read(lambda c: remains.begun(c, study_id))
+    planned = await asyncio.to_thread(again.plan, begun)
+    retry = partial(again.study, moment=services.moment(), study_id=study_id, planned=planned, actor=principal.id)
+    indices = await services.db.write(retry)
+    study = await whole_study(services, study_id)
+    return RetriedStudy(**msgspec.structs.asdict(study), cut=_cut(planned, indices))
+
+
+@post("/api/assignments/{assignment_id:str}/retry", status_code=200, tags=["Assignments"])
+async def retry_assignment(services: Given, principal: Caller, assignment_id: FromPath[str]) -> RetriedAssignment:
+    """Queue a failed or cancelled assignment again; only its missing simulations are computed. Where no single config
+    asks for them alone, others stand in its place, as after a split again."""
+    begun = await services.db.read(lambda c: remains.begun_one(c, assignment_id))
+    planned, moment = await asyncio.to_thread(again.plan, begun), services.moment()
+    retry = partial(again.one, moment=moment, assignment_id=assignment_id, planned=planned, actor=principal.id)
+    indices = await services.db.write(retry)
+    found = assignment_json(await services.db.read(lambda c: get_assignment(c, moment.now, assignment_id)))
+    return RetriedAssignment(**msgspec.structs.asdict(found), cut=_cut(planned, indices))
 
 
 @post("/api/super-studies/{study_id:str}/split-again", status_code=200, tags=["Super studies"])
@@ -183,6 +215,12 @@ async def _act(services: Services, study_id: str, action: Callable[..., object])
     moment = services.moment()
     await services.db.write(partial(action, moment=moment))
     return await whole_study(services, study_id)
+
+
+def _cut(planned: again.Plan, indices: list[int]) -> SplitAnswer | None:
+    if not planned.replaced:
+        return None
+    return SplitAnswer(replaced=[it.index for it in planned.replaced], assignments=_parts(planned.made, indices))
 
 
 def _parts(made: remains.Cut, indices: list[int] | None) -> list[PartJson]:

@@ -18,7 +18,7 @@ from goliat_monitoring.server.pages.run_parts import run_part
 from goliat_monitoring.server.pages.show import Page, fragment, whole
 from goliat_monitoring.server.pages.words import run_sign
 from goliat_monitoring.store.read.neighbours import neighbours
-from goliat_monitoring.store.read.overview import assignment_state
+from goliat_monitoring.store.read.overview import assignment_state, was_replaced
 from goliat_monitoring.store.read.problems import first_error
 from goliat_monitoring.store.read.runs import RunSummary, run_summary
 from goliat_monitoring.store.read.samples import Kind, read_samples
@@ -70,7 +70,9 @@ def load(run_id: str, future: Outlook, connection: Connection, now: int) -> Mapp
         "advice": [ADVICE[mark] for mark in marks if mark in ADVICE],
         "tries": tries,
         # A person decides what becomes of an assignment that failed or was taken out, and does so at its last try.
-        "again": state in ("FAILED", "CANCELLED") and tries.after is None,
+        "again": state in ("FAILED", "CANCELLED")
+        and tries.after is None
+        and not was_replaced(connection, run.assignment_id),
         "outcome": outcome(run, state),
         "error_line": first_error(connection, run_id) if run.errors else None,
         "facts": facts(run),

@@ -186,6 +186,12 @@ def delivered(connection: Connection, study_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
+def was_replaced(connection: Connection, assignment_id: str | None) -> bool:
+    """Whether others ask for what this assignment lacks."""
+    query = select(assignments.c.replaced_at).where(assignments.c.id == assignment_id)
+    return connection.execute(query).scalar() is not None
+
+
 def assignment_state(connection: Connection, assignment_id: str | None) -> str | None:
     """The stored state of an assignment; None for a run that has none."""
     if assignment_id is None:

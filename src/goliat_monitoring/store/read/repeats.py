@@ -35,7 +35,7 @@ def further_attempts(connection: Connection) -> dict[str, list[Asked]]:
             assignments.c.done_weight > 0,
             assignments.c.replaced_at.is_(None),
             or_(
-                (assignments.c.state == "PENDING") & (assignments.c.attempts > 0),
+                assignments.c.state == "PENDING",
                 (assignments.c.state == "RUNNING") & (assignments.c.attempts > 1),
             ),
         )

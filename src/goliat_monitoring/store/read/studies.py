@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, case, func, select
 
 from goliat_monitoring.fleet.states import AssignmentState, study_state
 from goliat_monitoring.store import tables
@@ -253,17 +253,17 @@ def _shares(
             select(
                 assignments.c.super_study_id,
                 assignments.c.state,
-                func.count().label("how_many"),
+                # What was split again counts with the assignments that took it over; what it had done stays its own.
+                func.sum(case((assignments.c.replaced_at.is_(None), 1), else_=0)).label("how_many"),
                 func.sum(assignments.c.weight).label("weight"),
                 func.sum(assignments.c.done_weight).label("done"),
             )
-            # What was split again is counted with the assignments that took it over.
-            .where(assignments.c.super_study_id.in_(chunk), assignments.c.replaced_at.is_(None))
+            .where(assignments.c.super_study_id.in_(chunk))
             .group_by(assignments.c.super_study_id, assignments.c.state)
         )
         for row in connection.execute(grouped):
             done = row.weight if row.state == "COMPLETED" else min(row.done, row.weight)
-            found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, row.how_many)
+            found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, int(row.how_many))
         # What the live runs add on top of what is proven, and which of them have not spoken yet.
         wanted = set(chunk)
         for run in under_way(connection, study_ids=chunk) if live is None else live:
