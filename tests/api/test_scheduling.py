@@ -198,6 +198,11 @@ def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
         shown = await app.post(f"{path}/split-again", {"numSplits": 4, "preview": True})
         assert [part["simulations"] for part in shown["assignments"]] == [2, 2, 2, 2]
         assert [part["index"] for part in shown["assignments"]] == [None] * 4
+        misspelled = await app.http.post(f"{path}/split-again", json={"numSplits": 4, "preveiw": True})
+        assert misspelled.status_code == 400
+        assert "`preveiw`. Allowed: numSplits, workers, preview." in misspelled.json()["details"]
+        assert (await app.http.post(f"{path}/missing", json={"name": "rest", "worker": 2})).status_code == 400
+        assert (await app.http.patch(path, json={"priority": 3, "name": "other"})).status_code == 400
         done = await app.post(f"{path}/split-again", {"numSplits": 4})
         assert (done["replaced"], [part["index"] for part in done["assignments"]]) == ([0], [1, 2, 3, 4])
         whole = await app.get(path)

@@ -156,6 +156,34 @@ def test_refused_studies_are_not_stored(with_app: WithApp, more: dict[str, Any])
     with_app(test)
 
 
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"split": {"strategy": "auto"}}, "`split` has no field `strategy`. Allowed: by, numSplits, frequencyGroups."),
+        (
+            {"fleet": [{}, {"gpus": "H100"}]},
+            "`fleet[1]` has no field `gpus`. Allowed: gpu, count, pricePerHour, speed.",
+        ),
+        ({"presentfleet": True}, "the request has no field `presentfleet`. Allowed: baseConfig, configName, "),
+        ({"assignments": [{"splitConfig": BASE}]}, "the request has no field `assignments`. Allowed: "),
+    ],
+)
+def test_a_misspelled_field_is_refused_with_those_that_there_are(
+    with_app: WithApp, more: dict[str, Any], said: str
+) -> None:
+    async def test(app: App) -> None:
+        answer = await app.http.post("/api/super-studies/preview", json=wish("phantom") | more)
+        assert answer.status_code == 400
+        assert said in answer.json()["details"]
+        if "split" in more:
+            made = await app.http.post("/api/super-studies", json=wish() | more | {"name": "x"})
+            assert (made.status_code, made.json()["details"]) == (400, said)
+            # What creates a study can be looked at first.
+            await app.post("/api/super-studies/preview", wish("phantom") | {"name": "x", "description": "a sentence"})
+
+    with_app(test)
+
+
 def test_ready_made_assignments_can_have_requirements(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         body = {"name": "x", "baseConfig": BASE, "assignments": [{"splitConfig": BASE}], "requirements": ["vram>=8"]}

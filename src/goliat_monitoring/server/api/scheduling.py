@@ -19,13 +19,13 @@ from goliat_monitoring.store.read.studies import get_assignment
 from goliat_monitoring.store.read.why import why
 
 
-class StudyChange(msgspec.Struct, rename="camel", kw_only=True):
+class StudyChange(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What to change of a study. A higher `priority` is given out first, from the next claim on."""
 
     priority: Priority
 
 
-class SplitAgain(msgspec.Struct, rename="camel", kw_only=True):
+class SplitAgain(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """How to cut what remains: in at least `num_splits` assignments, or balanced for so many equal `workers`; with
     neither in as few as it needs. With `preview` nothing is changed."""
 
