@@ -9,11 +9,11 @@ from urllib.parse import quote
 import typer
 
 from goliat_monitoring.cli import show
-from goliat_monitoring.cli.configs import ready_made, resolved
+from goliat_monitoring.cli.configs import Resolved, ready_made, resolved
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.study import requirements
 from goliat_monitoring.study.cases import count_cases
-from goliat_monitoring.study.extends import ConfigProblem, places
+from goliat_monitoring.study.extends import ConfigProblem, owner, places
 from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import FleetProblem, parse_machines, preview
 from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
@@ -72,12 +72,13 @@ def create(
         raise Refused(400, "the super study needs a name", "give it with --name")
     # A preview asks no server; for one that does, and for the study itself, parents may lie in its library.
     library = partial(_from_library, server, token) if not only_preview or present_fleet else None
-    base = resolved(config, configs_dir, library)
+    found = resolved(config, configs_dir, library)
+    base = found.config
     body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
     if assignments is not None:
         parts = ready_made(assignments, configs_dir, library)
     else:
-        made = _planned(config, base, split_by, num_splits, frequency_groups)
+        made = _planned(config, found, split_by, num_splits, frequency_groups)
         if only_preview:
             shown = preview(made, machines, price)
             if present_fleet:
@@ -132,11 +133,13 @@ def _warn(texts: Sequence[Any]) -> None:
         show.problems.print(f"Note: {show.safe(text)}", markup=False, soft_wrap=True)
 
 
-def _planned(path: Path, base: dict[str, Any], by: str, number: int | None, groups: str) -> Plan:
+def _planned(path: Path, found: Resolved, by: str, number: int | None, groups: str) -> Plan:
     try:
-        return plan(base, SplitRequest(by, number, parse_groups(groups) if groups else ()))
+        return plan(found.config, SplitRequest(by, number, parse_groups(groups) if groups else ()))
     except ConfigProblem as problem:
-        raise Refused(400, f"{path} cannot be used", str(problem)) from problem
+        parent = owner(found.layers, problem.key)
+        text = f"{problem} It comes from {parent}." if parent else str(problem)
+        raise Refused(400, f"{path} cannot be used", text) from problem
     except SplitProblem as problem:
         raise Refused(400, f"{path} cannot be split this way", str(problem)) from problem
 

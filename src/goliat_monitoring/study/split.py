@@ -82,7 +82,7 @@ def parts_of(space: Space, request: SplitRequest) -> Parts:
             not name each frequency once, or a study without simulations.
     """
     if not space.cases:
-        raise SplitProblem(f"The study has no simulation: {_emptiness(space)}.")
+        raise SplitProblem(f"The study has no simulation: {emptiness(space)}.")
     strategy = STRATEGIES.get(request.by)
     if request.by and strategy is None:
         raise SplitProblem(f"There is no split by {request.by!r:.40}. Use one of {', '.join(STRATEGIES)}.")
@@ -261,8 +261,8 @@ def _only_far_field(space: Space, by: str) -> None:
         )
 
 
-def _emptiness(space: Space) -> str:
-    """Which list is empty."""
+def emptiness(space: Space) -> str:
+    """Which list of a study without simulations is empty."""
     whole = space.whole
     if not whole.phantoms and space.idle:
         return (

@@ -134,6 +134,25 @@ def test_refusals_are_one_line(server: Server, config: Path, options: list[str],
     assert not server.asked
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"frequencies_mhz": [NaN]}', "child.json is no JSON: NaN is no number"),
+        ('{"x": -Infinity}', "child.json is no JSON: -Infinity is no number"),
+        ('{"a":' * 900 + "1" + "}" * 900, "more than 100 levels"),
+        ('{"a":' * 50_000 + "1" + "}" * 50_000, "is no JSON"),
+        ('{"extends": "wrong"}', "Write it as a list of names. It comes from wrong.json."),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_used_is_one_line(server: Server, config: Path, text: str, said: str) -> None:
+    config.write_text(text)
+    (config.parent / "configs" / "wrong.json").write_text(json.dumps(TWO | {"phantoms": {"a": 1}}))
+    folder = str(config.parent / "configs")
+    result = call(server, "study", "create", str(config), "--configs-dir", folder, "--preview")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert said in result.stderr
+
+
 def test_a_missing_parent_is_named_with_the_folder_that_was_searched(server: Server, config: Path) -> None:
     (config.parent / "configs" / "base.json").unlink()
     # Beside the child is not where GOLIAT looks.
