@@ -224,6 +224,11 @@ def _balanced(space: Space, request: SplitRequest) -> Parts:
         why = "its blocks of one phantom at one frequency cannot be cut, because auto_induced combines each of them"
     elif len(balance.parts) == MAX_PARTS:
         why = f"more than {MAX_PARTS} assignments would be needed"
+    elif not space.whole_degrees:
+        why = (
+            "its tessellation has angles that are not whole degrees, by which GOLIAT names directions, and cannot be "
+            "cut by direction"
+        )
     else:
         why = "its simulations are too few or too unequal"
     return Parts(

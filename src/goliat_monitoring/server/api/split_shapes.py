@@ -5,11 +5,11 @@ from typing import Annotated, Any
 import msgspec
 
 from goliat_monitoring.study import requirements
-from goliat_monitoring.study.preview import FleetProblem, Machine, fleet_of
+from goliat_monitoring.study.preview import MAX_PRICE, FleetProblem, Machine, fleet_of
 from goliat_monitoring.study.requirements import RequirementProblem, Requirements
 from goliat_monitoring.wire.errors import Refused
 
-Price = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Price = Annotated[float, msgspec.Meta(ge=0, le=MAX_PRICE)]
 Priority = Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
 
 
