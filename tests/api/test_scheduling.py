@@ -201,6 +201,16 @@ def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
         shown = await app.post(f"{path}/split-again", {"numSplits": 4, "preview": True})
         assert [part["simulations"] for part in shown["assignments"]] == [2, 2, 2, 2]
         assert [part["index"] for part in shown["assignments"]] == [None] * 4
+        assert shown["warnings"] == []
+        both = await app.http.post(f"{path}/split-again", json={"numSplits": 4, "workers": 2})
+        assert (both.status_code, both.json()["error"]) == (400, "numSplits and workers exclude each other")
+        most = await app.post(f"{path}/split-again", {"numSplits": 9, "preview": True})
+        assert most["warnings"] == ["It makes 8, not 9: what remains cannot be cut any further."]
+        misspelled = await app.http.post(f"{path}/split-again", json={"numSplits": 4, "preveiw": True})
+        assert misspelled.status_code == 400
+        assert "`preveiw`. Allowed: numSplits, workers, preview." in misspelled.json()["details"]
+        assert (await app.http.post(f"{path}/missing", json={"name": "rest", "worker": 2})).status_code == 400
+        assert (await app.http.patch(path, json={"priority": 3, "name": "other"})).status_code == 400
         done = await app.post(f"{path}/split-again", {"numSplits": 4})
         assert (done["replaced"], [part["index"] for part in done["assignments"]]) == ([0], [1, 2, 3, 4])
         whole = await app.get(path)
@@ -219,6 +229,8 @@ def test_split_again_and_from_what_is_missing(with_app: WithApp) -> None:
         assert made["study"]["split"] == {"missingOf": "wide"}
         taken = await app.http.post(f"{path}/missing", json={"name": "rest"})
         assert (taken.status_code, taken.json()["free"]) == (409, "rest-2")
+        shown = await app.http.post(f"{path}/missing", json={"name": "rest", "preview": True})
+        assert (shown.status_code, shown.json()["free"]) == (409, "rest-2")
 
     with_app(test)
 

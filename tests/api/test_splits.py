@@ -110,6 +110,18 @@ INDUCED = {"base.json": BASE | {"auto_induced": {"enabled": True}}}
         (wish("phantom", parents={}), {"file": "base.json", "key": "extends"}),
         (wish("phantom", parents={"base": {"extends": "base"}}), {"file": "base.json", "key": "extends"}),
         (wish("phantom", baseConfig=CHILD | {"far_field_setup": [1]}), {"file": "", "key": "far_field_setup"}),
+        (
+            wish("phantom", configName="child.json", baseConfig=CHILD | {"phantoms": {"a": 1}}),
+            {"file": "child.json", "key": "phantoms"},
+        ),
+        (
+            wish("phantom", configName="child.json", baseConfig=CHILD | {"far_field_setup": [1]}),
+            {"file": "child.json", "key": "far_field_setup"},
+        ),
+        (
+            wish("phantom", configName="child.json", parents={"base": BASE | {"phantoms": {"a": 1}}}),
+            {"file": "base.json", "key": "phantoms"},
+        ),
         (wish("phantom", baseConfig=CHILD | {"frequencies_mhz": []}), {}),
         (wish("phantom", baseConfig={}), {"key": "study_type"}),
         (wish("phantom", fleet=[{"count": 0}]), {}),
@@ -152,6 +164,34 @@ def test_refused_studies_are_not_stored(with_app: WithApp, more: dict[str, Any])
         assert answer.status_code == 400
         assert answer.json()["details"]
         assert await app.get("/api/super-studies") == []
+
+    with_app(test)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"split": {"strategy": "auto"}}, "`split` has no field `strategy`. Allowed: by, numSplits, frequencyGroups."),
+        (
+            {"fleet": [{}, {"gpus": "H100"}]},
+            "`fleet[1]` has no field `gpus`. Allowed: gpu, count, pricePerHour, speed.",
+        ),
+        ({"presentfleet": True}, "the request has no field `presentfleet`. Allowed: baseConfig, configName, "),
+        ({"assignments": [{"splitConfig": BASE}]}, "the request has no field `assignments`. Allowed: "),
+    ],
+)
+def test_a_misspelled_field_is_refused_with_those_that_there_are(
+    with_app: WithApp, more: dict[str, Any], said: str
+) -> None:
+    async def test(app: App) -> None:
+        answer = await app.http.post("/api/super-studies/preview", json=wish("phantom") | more)
+        assert answer.status_code == 400
+        assert said in answer.json()["details"]
+        if "split" in more:
+            made = await app.http.post("/api/super-studies", json=wish() | more | {"name": "x"})
+            assert (made.status_code, made.json()["details"]) == (400, said)
+            # What creates a study can be looked at first.
+            await app.post("/api/super-studies/preview", wish("phantom") | {"name": "x", "description": "a sentence"})
 
     with_app(test)
 
@@ -205,6 +245,41 @@ def test_ready_made_assignments_are_what_machines_would_run(with_app: WithApp) -
     with_app(test)
 
 
+def test_what_is_odd_about_ready_made_assignments_is_said(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        async def made(base: dict[str, Any], *parts: dict[str, Any]) -> Any:
+            body = {"name": f"x{len(await app.get('/api/super-studies'))}", "baseConfig": base}
+            return await app.http.post("/api/super-studies", json=body | {"assignments": [*map(wrapped, parts)]})
+
+        def wrapped(config: dict[str, Any]) -> dict[str, Any]:
+            return {"splitConfig": config}
+
+        def polarized(base: dict[str, Any], *names: str) -> dict[str, Any]:
+            setup = {"incident_directions": ["x_pos"], "polarizations": list(names)}
+            return base | {"far_field_setup": {"type": "environmental", "environmental": setup}}
+
+        induced = INDUCED["base.json"]
+        (warning,) = (await made(induced, polarized(induced, "theta"), polarized(induced, "phi"))).json()["warnings"]
+        assert "auto_induced is on and its blocks are cut" in warning
+        assert "Split by phantom" in warning
+        apart = [induced | {"phantoms": [name]} for name in ("duke", "ella")]
+        assert (await made(induced, *apart)).json()["warnings"] == []
+        assert (await made(BASE, polarized(BASE, "theta"), polarized(BASE, "phi"))).json()["warnings"] == []
+
+        silent = await made(BASE, *({**BASE, "phantoms": [it], "use_web": False} for it in ("duke", "ella")))
+        (warning,) = silent.json()["warnings"]
+        assert "use_web was off" in warning
+        assert [it["splitConfig"]["use_web"] for it in silent.json()["assignments"]] == [True, True]
+
+        for empty in ("phantoms", "frequencies_mhz"):
+            refused = await made(BASE, BASE, BASE | {empty: []})
+            assert refused.status_code == 400
+            assert f"Assignment 1 has no simulation and could never complete: {empty} is missing" in refused.text
+        assert "Assignment 0: 'execution_control' must be" in (await made(BASE, BASE | {"execution_control": 1})).text
+
+    with_app(test)
+
+
 def test_ready_made_assignments_whose_parents_nobody_knows_are_taken_and_that_is_said(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         made = await app.post("/api/super-studies", narrowed())
@@ -223,9 +298,13 @@ def test_ready_made_assignments_whose_parents_nobody_knows_are_taken_and_that_is
 def test_a_deep_config_is_refused(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         deep: dict[str, Any] = {}
-        for _ in range(400):
+        for levels in range(1, 400):
             deep = {"a": deep}
-        body = wish("phantom", baseConfig=copy.deepcopy(BASE) | {"deep": deep})
-        assert (await app.http.post("/api/super-studies/preview", json=body)).status_code in (200, 400)
+            if levels not in (97, 98, 99, 100, 150, 399):
+                continue
+            body = wish("phantom", baseConfig=copy.deepcopy(BASE) | {"deep": deep})
+            shown = await app.http.post("/api/super-studies/preview", json=body)
+            made = await app.http.post("/api/super-studies", json=body | {"name": f"x{levels}"})
+            assert (shown.status_code, made.status_code) == ((200, 200) if levels < 99 else (400, 400)), levels
 
     with_app(test)

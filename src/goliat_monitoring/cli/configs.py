@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
-from goliat_monitoring.study.extends import LOOKUP, ConfigProblem, resolve
+from goliat_monitoring.study.extends import LOOKUP, Config, ConfigProblem, Layers, layers_of, merged
 from goliat_monitoring.wire.errors import Refused
 
 # A parent by the name that `extends` gives, or None.
@@ -15,14 +15,25 @@ Lookup = Callable[[str], dict[str, Any] | None]
 def read_json(path: Path) -> Any:
     """The JSON in a file; a refusal that names it otherwise."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(path.read_text("utf-8"), parse_constant=_no_number)
     except OSError as problem:
         raise Refused(400, f"{path} cannot be read", problem.strerror or "") from problem
     except (ValueError, RecursionError) as problem:
         raise Refused(400, f"{path} is no JSON", str(problem)) from problem
 
 
-def resolved(path: Path, configs_dir: Path | None = None, elsewhere: Lookup | None = None) -> dict[str, Any]:
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no number")
+
+
+class Resolved(NamedTuple):
+    """A config without `extends`, and the files that it was made of."""
+
+    config: Config
+    layers: Layers
+
+
+def resolved(path: Path, configs_dir: Path | None = None, elsewhere: Lookup | None = None) -> Resolved:
     """The config in `path`, laid over its parents; see `laid_over_parents`."""
     config = read_json(path)
     if not isinstance(config, dict):
@@ -32,7 +43,7 @@ def resolved(path: Path, configs_dir: Path | None = None, elsewhere: Lookup | No
 
 def laid_over_parents(
     config: dict[str, Any], path: Path, configs_dir: Path | None = None, elsewhere: Lookup | None = None
-) -> dict[str, Any]:
+) -> Resolved:
     """A config of the file `path` without `extends`.
 
     A parent named without a folder lies in `configs_dir`, or in `goliat/config/defaults` beside it; one with a folder
@@ -51,7 +62,8 @@ def laid_over_parents(
         return found if found is not None or elsewhere is None else elsewhere(name)
 
     try:
-        return resolve(config, parent)
+        layers = layers_of(config, parent)
+        return Resolved(merged(layers), layers)
     except ConfigProblem as problem:
         hint = f" Parents are looked up in {folder}; put it there, or name another folder with --configs-dir."
         if elsewhere is not None:
@@ -69,4 +81,4 @@ def ready_made(path: Path, configs_dir: Path | None = None, elsewhere: Lookup | 
     configs = [item.get("splitConfig", item) for item in items]
     if not all(isinstance(config, dict) for config in configs):
         raise Refused(400, f"{path} holds no assignments", "A JSON list of study configs is needed.")
-    return [laid_over_parents(config, path, configs_dir, elsewhere) for config in configs]
+    return [laid_over_parents(config, path, configs_dir, elsewhere).config for config in configs]

@@ -9,13 +9,13 @@ from urllib.parse import quote
 import typer
 
 from goliat_monitoring.cli import show
-from goliat_monitoring.cli.configs import ready_made, resolved
+from goliat_monitoring.cli.configs import Resolved, ready_made, resolved
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.study import requirements
 from goliat_monitoring.study.cases import count_cases
-from goliat_monitoring.study.extends import ConfigProblem, places
+from goliat_monitoring.study.extends import ConfigProblem, owner, places
 from goliat_monitoring.study.plan import Plan, plan
-from goliat_monitoring.study.preview import FleetProblem, parse_machines, preview
+from goliat_monitoring.study.preview import MAX_PRICE, FleetProblem, parse_machines, preview
 from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
 from goliat_monitoring.wire.errors import Refused
 
@@ -27,7 +27,12 @@ def create(
         Path | None, typer.Option(help="Folder of the configs it extends [./configs, else the folder of CONFIG].")
     ] = None,
     split_by: Annotated[
-        str, typer.Option(help=f"{', '.join(STRATEGIES)}.", metavar="HOW", show_default="one assignment")
+        str,
+        typer.Option(
+            help=f"{', '.join(STRATEGIES)} [auto with --num-splits, custom with --frequency-groups].",
+            metavar="HOW",
+            show_default="one assignment",
+        ),
     ] = "",
     num_splits: Annotated[
         int | None, typer.Option(help="Assignments for auto, workers for balanced [4].", metavar="N")
@@ -38,7 +43,9 @@ def create(
     assignments: Annotated[
         Path | None, typer.Option(help="Instead of a split: JSON list of ready-made configs, one an assignment.")
     ] = None,
-    priority: Annotated[int, typer.Option(help="Studies with a higher one are worked on first.")] = 0,
+    priority: Annotated[
+        int, typer.Option(help="Studies with a higher one are worked on first.", min=-1000, max=1000)
+    ] = 0,
     requires: Annotated[
         list[str] | None,
         typer.Option(help="What machines need: 'vram>=24', 'gpu=RTX 4090', 'tag=fast', 'goliat>=1.5'. Repeatable."),
@@ -48,7 +55,9 @@ def create(
     fleet: Annotated[
         list[str] | None, typer.Option(help="With --preview: machines, such as '8x RTX 4090 @0.45'. Repeatable.")
     ] = None,
-    price: Annotated[float | None, typer.Option(help="With --preview: euro an hour of any GPU.", min=0)] = None,
+    price: Annotated[
+        float | None, typer.Option(help="With --preview: euro an hour of any GPU.", min=0, max=MAX_PRICE)
+    ] = None,
     present_fleet: Annotated[
         bool, typer.Option("--present-fleet", help="With --preview: ask the server when its workers would be done.")
     ] = False,
@@ -62,9 +71,12 @@ def create(
         machines = [machine for text in fleet or [] for machine in parse_machines(text)]
     except (requirements.RequirementProblem, FleetProblem) as problem:
         raise Refused(400, "an option cannot be read", str(problem)) from problem
+    split_by = _meant(split_by, num_splits, frequency_groups)
     if assignments is not None and (split_by or only_preview):
         raise Refused(
-            400, "ready-made assignments are not split", "leave out --assignments, or --split-by and --preview"
+            400,
+            "ready-made assignments are not split",
+            "leave out --assignments, or --split-by, --num-splits, --frequency-groups and --preview",
         )
     if not only_preview and (machines or price is not None or present_fleet):
         raise Refused(400, "--fleet, --price and --present-fleet predict", "add --preview, or leave them out")
@@ -72,12 +84,13 @@ def create(
         raise Refused(400, "the super study needs a name", "give it with --name")
     # A preview asks no server; for one that does, and for the study itself, parents may lie in its library.
     library = partial(_from_library, server, token) if not only_preview or present_fleet else None
-    base = resolved(config, configs_dir, library)
+    found = resolved(config, configs_dir, library)
+    base = found.config
     body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
     if assignments is not None:
         parts = ready_made(assignments, configs_dir, library)
     else:
-        made = _planned(config, base, split_by, num_splits, frequency_groups)
+        made = _planned(config, found, split_by, num_splits, frequency_groups)
         if only_preview:
             shown = preview(made, machines, price)
             if present_fleet:
@@ -132,11 +145,20 @@ def _warn(texts: Sequence[Any]) -> None:
         show.problems.print(f"Note: {show.safe(text)}", markup=False, soft_wrap=True)
 
 
-def _planned(path: Path, base: dict[str, Any], by: str, number: int | None, groups: str) -> Plan:
+def _meant(by: str, number: int | None, groups: str) -> str:
+    """The strategy: as `goliat super_study` takes it, one that is not named is told by its options."""
+    if by or (number is None and not groups):
+        return by
+    return "custom" if groups else "auto"
+
+
+def _planned(path: Path, found: Resolved, by: str, number: int | None, groups: str) -> Plan:
     try:
-        return plan(base, SplitRequest(by, number, parse_groups(groups) if groups else ()))
+        return plan(found.config, SplitRequest(by, number, parse_groups(groups) if groups else ()))
     except ConfigProblem as problem:
-        raise Refused(400, f"{path} cannot be used", str(problem)) from problem
+        parent = owner(found.layers, problem.key)
+        text = f"{problem} It comes from {parent}." if parent else str(problem)
+        raise Refused(400, f"{path} cannot be used", text) from problem
     except SplitProblem as problem:
         raise Refused(400, f"{path} cannot be split this way", str(problem)) from problem
 

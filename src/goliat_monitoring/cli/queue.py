@@ -80,7 +80,8 @@ def retry(
         _parts(answer["cut"])
 
 
-@app.command()
+# A negative number is no option.
+@app.command(context_settings={"ignore_unknown_options": True})
 def priority(
     study: StudyArgument,
     value: Annotated[int, typer.Argument(help="Higher is given out first.", min=-1000, max=1000)],
@@ -194,3 +195,5 @@ def _parts(answer: dict[str, Any]) -> None:
         ((it["index"], it["simulations"], it["label"]) for it in answer["assignments"]),
         "Nothing.",
     )
+    for warning in answer.get("warnings") or []:
+        show.problems.print(f"Note: {show.safe(warning)}", markup=False, soft_wrap=True)

@@ -13,8 +13,10 @@ from litestar.exceptions import (
     SerializationException,
     ValidationException,
 )
+from litestar.handlers import HTTPRouteHandler
 from sqlalchemy.exc import DataError, OperationalError
 
+from goliat_monitoring.server.body_fields import unknown_field
 from goliat_monitoring.wire.errors import Refused
 
 log = structlog.get_logger()
@@ -22,8 +24,11 @@ log = structlog.get_logger()
 WWW_AUTHENTICATE = 'Basic realm="goliat-monitoring", charset="UTF-8"'
 
 
-def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # noqa: PLR0911, PLR0912 - a case each
-    """What to answer to the failure `problem` of a request. Logs what the answer does not tell."""
+def refusal_of(  # noqa: PLR0911, PLR0912 - a case each
+    problem: BaseException, method: str, path: str, body: object = None
+) -> Refused:
+    """What to answer to the failure `problem` of a request whose body has the annotation `body`. Logs what the answer
+    does not tell."""
     match problem:
         case Refused():
             return problem
@@ -38,7 +43,7 @@ def refusal_of(problem: BaseException, method: str, path: str) -> Refused:  # no
         case MethodNotAllowedException():
             return Refused(405, "this address does not take this method", f"{method} {path}")
         case ValidationException():
-            return Refused(400, "the request has the wrong form", _validation_text(problem))
+            return Refused(400, "the request has the wrong form", _validation_text(problem, body))
         case HTTPException() if problem.status_code < 500:
             status = 400 if problem.status_code == 422 else problem.status_code
             return Refused(status, _WORDS.get(status, "the request cannot be served"), problem.detail)
@@ -67,7 +72,7 @@ def headers_of(refusal: Refused) -> dict[str, str]:
 
 def answer_problem(request: Request[Any, Any, Any], problem: Exception) -> Response[dict[str, object]]:
     """Litestar's handler for all exceptions."""
-    refusal = refusal_of(problem, request.method, request.url.path)
+    refusal = refusal_of(problem, request.method, request.url.path, _body_of(request))
     # Of the framework's own: which methods an address takes.
     headers = {**(getattr(problem, "headers", None) or {}), **headers_of(refusal)}
     return Response(refusal.body(), status_code=refusal.status, headers=headers, media_type="application/json")
@@ -84,14 +89,24 @@ _WORDS = {
 }
 
 
-def _validation_text(problem: ValidationException) -> str:
+def _body_of(request: Request[Any, Any, Any]) -> object:
+    handler = request.scope.get("route_handler")
+    field = handler.parsed_data_field if isinstance(handler, HTTPRouteHandler) else None
+    return None if field is None else field.annotation
+
+
+def _validation_text(problem: ValidationException, body: object) -> str:
     found = problem.extra if isinstance(problem.extra, list) else []
     parts = [
-        _NO_BODY if item.get("message") == "'data'" else f"{_said(item.get('key', 'body'))}: {item.get('message', '')}"
-        for item in found
-        if isinstance(item, dict)
+        _NO_BODY if item.get("message") == "'data'" else _fault(item, body) for item in found if isinstance(item, dict)
     ]
     return "; ".join(parts) or problem.detail
+
+
+def _fault(item: dict[str, Any], body: object) -> str:
+    key, message = item.get("key", "body"), item.get("message", "")
+    told = "" if body is None else unknown_field(message, body, "" if key == "data" else _said(key))
+    return told or f"{_said(key)}: {message}"
 
 
 def _said(name: str) -> str:

@@ -22,10 +22,21 @@ from goliat_monitoring.store.read.outlook import NewStudy, look_ahead_to
 from goliat_monitoring.store.read.prices import currency, gpu_prices
 from goliat_monitoring.store.read.workers import WorkerView, list_workers
 from goliat_monitoring.store.studies import free_name
-from goliat_monitoring.study.cases import Case, enumerate_cases
-from goliat_monitoring.study.extends import Config, ConfigProblem, check_nesting, find_in, resolve
-from goliat_monitoring.study.plan import Plan, cover_fault, plan
+from goliat_monitoring.study.cases import enumerate_cases
+from goliat_monitoring.study.extends import (
+    Config,
+    ConfigProblem,
+    Layers,
+    check_nesting,
+    find_in,
+    layers_of,
+    merged,
+    owner,
+    resolve,
+)
+from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import MAX_FLEET, Machine, preview
+from goliat_monitoring.study.ready_made import looked_over
 from goliat_monitoring.study.requirements import MachineFacts, Requirements
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parse_groups
 from goliat_monitoring.wire.errors import Refused
@@ -54,9 +65,9 @@ async def planned(services: Services, wish: StudyWish) -> Planned:
     Raises `Refused` 400 that says why and what would work; in fields of its own too: `file` and `key` of a config,
     `instead` and `nearest` of a split.
     """
-    base, sources = await services.db.read(partial(resolved, wish=wish))
+    base, layers, sources = await services.db.read(partial(_resolved, wish=wish))
     async with services.plannings:
-        return Planned(base, await asyncio.to_thread(_cut, base, wish.split or SplitWish()), sources)
+        return Planned(base, await asyncio.to_thread(_cut, base, layers, wish), sources)
 
 
 async def look_at(services: Services, wish: PreviewWish) -> dict[str, Any]:
@@ -81,7 +92,7 @@ async def look_at(services: Services, wish: PreviewWish) -> dict[str, Any]:
     return shown
 
 
-def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Source]]:
+def _resolved(connection: Connection, wish: StudyWish) -> tuple[Config, Layers, list[Source]]:
     """The config laid over its parents: those that were sent, else those of the library. Raises `Refused` 400, 404."""
     sources: list[Source] = []
 
@@ -97,9 +108,10 @@ def resolved(connection: Connection, wish: StudyWish) -> tuple[Config, list[Sour
     elif wish.config_name:
         sources.append(_uploaded(wish.config_name, config))
     try:
-        return resolve(config, _lookup(connection, wish, sources)), sources
+        layers = layers_of(config, _lookup(connection, wish, sources))
+        return merged(layers), layers, sources
     except ConfigProblem as problem:
-        raise _unusable(problem) from None
+        raise _unusable(problem, wish.config_name) from None
 
 
 async def ready_made(services: Services, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
@@ -111,7 +123,7 @@ async def ready_made(services: Services, wish: StudyWish, configs: Sequence[Conf
     """
     found = await services.db.read(partial(_laid_over, wish=wish, configs=configs))
     async with services.plannings:
-        return found._replace(warnings=[*found.warnings, *await asyncio.to_thread(_cover, found.base, found.configs)])
+        return await asyncio.to_thread(_looked_over, found)
 
 
 def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
@@ -119,17 +131,18 @@ def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config
     find = cache(_lookup(connection, wish, sources))
     unknown: dict[str, None] = {}
 
-    def whole(config: Config) -> Config:
+    def whole(config: Config, name: str) -> Config:
         try:
             check_nesting(config)
             return resolve(config, find) if "extends" in config else config
         except ConfigProblem as problem:
             if not problem.missing:
-                raise _unusable(problem) from None
+                raise _unusable(problem, name) from None
             unknown[problem.file] = None
             return config
 
-    base, parts = whole(wish.base_config or {}), [whole(config) for config in configs]
+    base = whole(wish.base_config or {}, wish.config_name)
+    parts = [whole(config, f"assignment {number}") for number, config in enumerate(configs)]
     names = ", ".join(list(unknown)[:5])
     warning = (
         f"{names} is not known here: what extends it is counted once a machine tells, and may ask for more than it "
@@ -138,22 +151,12 @@ def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config
     return ReadyMade(base, parts, sources, [warning] if unknown else [])
 
 
-def _cover(base: Config, configs: Sequence[Config]) -> list[str]:
-    """Whether assignments ask for each case of their base config once; nothing where that cannot be told."""
-    covered = [case for config in configs for case in _cases(config)]
-    # Without a base config that can be counted, at least nothing is to come twice.
-    wanted = _cases(base) or list({case.key: case for case in covered}.values())
-    if not covered or any("extends" in config for config in configs):
-        return []
-    fault = cover_fault(wanted, covered)
-    return [f"The assignments do not cover the base config exactly: {fault}."] if fault else []
-
-
-def _cases(config: Config) -> list[Case]:
+def _looked_over(found: ReadyMade) -> ReadyMade:
     try:
-        return [] if "extends" in config else enumerate_cases(config)
-    except ConfigProblem:
-        return []
+        configs, warnings = looked_over(found.base, found.configs)
+    except ConfigProblem as problem:
+        raise _unusable(problem) from None
+    return found._replace(configs=configs, warnings=[*found.warnings, *warnings])
 
 
 def _lookup(connection: Connection, wish: StudyWish, sources: list[Source]) -> Callable[[str], Config | None]:
@@ -185,21 +188,25 @@ def _facts(worker: WorkerView) -> MachineFacts:
     return MachineFacts(it.gpu_name, it.vram_bytes, it.tags, it.goliat_version)
 
 
-def _cut(base: Config, split: SplitWish) -> Plan:
+def _cut(base: Config, layers: Layers, wish: StudyWish) -> Plan:
+    split = wish.split or SplitWish()
     try:
         groups = parse_groups(split.frequency_groups) if split.frequency_groups is not None else ()
         return plan(base, SplitRequest(split.by or "", split.num_splits, groups))
     except ConfigProblem as problem:
-        raise _unusable(problem) from None
+        raise _unusable(problem, owner(layers, problem.key) or wish.config_name) from None
     except SplitProblem as problem:
         extra: dict[str, object] = {"instead": problem.instead, "nearest": problem.nearest}
         raise Refused(400, "the study cannot be split this way", str(problem), extra) from None
 
 
-def _unusable(problem: ConfigProblem) -> Refused:
+def _unusable(problem: ConfigProblem, name: str = "") -> Refused:
+    """`name`: of the file that it is about, where the problem does not know that."""
     remedy = f" Upload {problem.file}, or add it to the config library." if problem.missing else ""
-    where: dict[str, object] = {"file": problem.file, "key": problem.key}
-    return Refused(400, "the config cannot be used", f"{problem}{remedy}", where)
+    file = problem.file or name[:200]
+    place = f"{file}: " if file and file not in str(problem) else ""
+    where: dict[str, object] = {"file": file, "key": problem.key}
+    return Refused(400, "the config cannot be used", f"{place}{problem}{remedy}", where)
 
 
 def _of_library(found: LibraryConfig) -> Source:

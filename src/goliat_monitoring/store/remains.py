@@ -92,11 +92,13 @@ def cut(remainders: Sequence[Remainder], number: int | None = None, workers: int
     """Configs for what remains: in at least `number` parts, or balanced for so many equal `workers`, else as few as
     can be. Takes seconds for the largest studies: not for the event loop.
 
-    Raises `Refused` 400 for a number that cannot be, or where the parts do not cover what is missing.
+    Raises `Refused` 400 for a number that cannot be, for both numbers, or where the parts do not cover what is missing.
     """
     for name, value in (("numSplits", number), ("workers", workers)):
         if value is not None and not 1 <= value <= MAX_PARTS:
             raise Refused(400, f"bad {name}", f"it must lie between 1 and {MAX_PARTS}")
+    if number is not None and workers is not None:
+        raise Refused(400, "numSplits and workers exclude each other", "say one of them")
     try:
         shares, of, blocks = _shares(remainders)
         if number is not None:

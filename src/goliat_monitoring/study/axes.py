@@ -13,6 +13,8 @@ POLARIZATIONS = ("theta", "phi")
 _ANGLES = re.compile(r"-?\d+(\.\d+)?_-?\d+(\.\d+)?")
 # Far more than any axis of a real study; bounds what a hostile number of divisions can make us build.
 MAX_AXIS = 10_000
+# 1 THz; also keeps hostile numbers out of the arithmetic of the weights.
+MAX_MHZ = 1_000_000
 
 
 class Block(NamedTuple):
@@ -189,7 +191,7 @@ def frequency_name(item: object) -> str:
         return "+".join(str(_integer(tone, problem)) for tone in item.split("+"))
     if isinstance(item, list) and item:
         return "+".join(str(_integer(tone, problem)) for tone in item)
-    if isinstance(item, float) and math.isfinite(item) and item > 0:
+    if isinstance(item, float) and 0 < item <= MAX_MHZ:
         return str(item)
     return str(_integer(item, problem))
 
@@ -201,8 +203,7 @@ def _integer(item: object, problem: ConfigProblem) -> int:
         number = int(item)
     except ValueError:
         raise problem from None
-    # Up to 1 THz; also keeps hostile integers out of the float arithmetic of the weights.
-    if not 0 < number <= 1_000_000:
+    if not 0 < number <= MAX_MHZ:
         raise problem
     return number
 

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Config = dict[str, Any]
+# A config and those that it extends, nearest first, with the names of their files; that of the config itself is "".
+Layers = Sequence[tuple[str, Config]]
 # Real chains have three levels; the limit only bounds hostile input.
 MAX_LEVELS = 32
 # Real configs have a handful; JSON that is nested without end cannot be worked with.
@@ -73,10 +75,19 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
     returns the raw parent or None. Nothing that is passed in or returned by it is changed.
 
     Raises:
-        ConfigProblem: a parent is missing, extends itself over any number of levels, `extends` is no file name, or a
-            value that is an object in one file is a list or a plain value in the other: GOLIAT would drop the
-            parent's whole object without a word. Null may take the place of anything.
+        ConfigProblem: as `layers_of` and `merged`.
     """
+    return merged(layers_of(config, find_parent))
+
+
+def layers_of(config: Config, find_parent: Callable[[str], Config | None]) -> Layers:
+    """The files that a config consists of; see `resolve`.
+
+    Raises:
+        ConfigProblem: a parent is missing, extends itself over any number of levels, `extends` is no file name, or a
+            file is nested too deeply.
+    """
+    check_nesting(config)
     chain = [config]
     names: list[str] = [""]
     current: Config = config
@@ -101,18 +112,39 @@ def resolve(config: Config, find_parent: Callable[[str], Config | None]) -> Conf
             )
         if not isinstance(parent, dict):
             raise ConfigProblem(f"The parent config '{name}' is not a JSON object.", file=name)
+        check_nesting(parent, name)
         chain.append(parent)
         names.append(name)
         current = parent
+    return list(zip(names, chain, strict=True))
+
+
+def merged(layers: Layers) -> Config:
+    """The config that these files make together; see `resolve`.
+
+    Raises:
+        ConfigProblem: a value that is an object in one file is a list or a plain value in the other: GOLIAT would drop
+            the parent's whole object without a word. Null may take the place of anything.
+    """
     resolved: Config = {}
-    layers = list(zip(names, chain, strict=True))
     for number in reversed(range(len(layers))):
         _lay_over(resolved, layers[number][1], layers[number:], ())
     resolved.pop("extends", None)
     return resolved
 
 
-def check_nesting(config: Config) -> None:
+def owner(layers: Layers, key: str) -> str:
+    """The file that what is found under a dotted key comes from: the nearest that holds the key, or else the most of
+    it; "" for the config itself, also where none holds any of it."""
+    path = tuple(key.split(".")) if key else ()
+    for length in range(len(path), 0, -1):
+        for name, config in layers:
+            if _holds(config, path[:length]):
+                return name
+    return ""
+
+
+def check_nesting(config: Config, file: str = "") -> None:
     """Raises `ConfigProblem` for a config with more than `MAX_NESTING` objects and lists inside each other."""
     level: list[Any] = [config]
     for _ in range(MAX_NESTING):
@@ -124,10 +156,11 @@ def check_nesting(config: Config) -> None:
         ]
         if not level:
             return
-    raise ConfigProblem(f"The config has more than {MAX_NESTING} levels of objects inside each other.")
+    shown = f"The parent config '{file}'" if file else "The config"
+    raise ConfigProblem(f"{shown} has more than {MAX_NESTING} levels of objects inside each other.", file=file)
 
 
-def _lay_over(base: Config, child: Config, layers: Sequence[tuple[str, Config]], path: tuple[str, ...]) -> None:
+def _lay_over(base: Config, child: Config, layers: Layers, path: tuple[str, ...]) -> None:
     """`layers`: the file that `child` is of and those that it extends, with their names."""
     for key, value in child.items():
         below, here = base.get(key), (*path, key)

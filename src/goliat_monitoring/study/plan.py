@@ -10,6 +10,7 @@ from goliat_monitoring.study.cases import Case, enumerate_cases, phases
 from goliat_monitoring.study.extends import Config, ConfigProblem
 from goliat_monitoring.study.space import Part, Space, label, space_of
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
+from goliat_monitoring.study.weights import unweighable
 
 # Longest share of one of the equal workers over the mean, above which a balanced split is worth a word.
 UNEVEN = 1.5
@@ -115,6 +116,13 @@ def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[P
         found.append("All phases are off in execution_control: nothing will run.")
     elif not wanted.do_extract:
         found.append("do_extract is off: there will be no results to collect.")
+    blocks = [(phantom, frequency) for phantom in space.whole.phantoms for frequency in space.whole.frequencies]
+    odd = dict.fromkeys(key for block in blocks if (key := unweighable(config, *block)))
+    if odd:
+        found.append(
+            f"{', '.join(odd)} cannot be read: simulations count as one second each where it is needed, so times are "
+            "wrong, and GOLIAT may fail."
+        )
     table = f"The detuning table {str(config.get('detuning_config'))!r:.80}"
     if config.get("detuning_config") and config.get("detuning_enabled"):
         found.append(f"{table} is not sent along: every machine needs it, at that path from its configs folder.")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from goliat_monitoring.study.plan import Plan
@@ -13,7 +13,11 @@ from goliat_monitoring.study.weights import GPU_RATE, known_rate
 
 # Bounds what a hostile or mistyped fleet can make us compute.
 MAX_FLEET = 1000
-_MEMBER = re.compile(r"\s*(?:(\d{1,4})\s*x\s+)?([^@]*?)\s*(?:@\s*(\d+(?:\.\d+)?)\s*)?", re.IGNORECASE)
+# Of an hour of a GPU.
+MAX_PRICE = 1e6
+_MEMBER = re.compile(
+    r"\s*(?:(\d{1,4})\s*[x\N{MULTIPLICATION SIGN}]\s*)?([^@]*?)\s*(?:@\s*(\d{1,12}(?:\.\d{1,12})?)\s*)?", re.IGNORECASE
+)
 
 
 class FleetProblem(ValueError):
@@ -34,12 +38,20 @@ def parse_machines(text: str) -> list[Machine]:
     """Machines from "8x RTX 4090 @0.45": how many, of which GPU, at how many euro an hour; all but the GPU may lack.
 
     Raises:
-        FleetProblem: other text, or more than 1000 machines.
+        FleetProblem: other text, a GPU whose name begins with a number (of machines, most likely), more than 1000
+            machines, or more than a million euro.
     """
     found = _MEMBER.fullmatch(text)
     if not found or not found[2]:
         raise FleetProblem(f"{text!r:.80} is no part of a fleet. Write '8x RTX 4090 @0.45', or 'H100'.")
-    return fleet_of([(int(found[1] or 1), Machine(found[2], float(found[3]) if found[3] else None))])
+    if re.match(r"[\d.+\-\N{MINUS SIGN}]", found[2]):
+        raise FleetProblem(
+            f"{found[2]!r:.80} is no GPU. Write how many, x, and its name: '8x RTX 4090', or 'RTX 4090' for one."
+        )
+    price = float(found[3]) if found[3] else None
+    if price is not None and price > MAX_PRICE:
+        raise FleetProblem(f"The price of an hour is at most {MAX_PRICE:g}.")
+    return fleet_of([(int(found[1] or 1), Machine(found[2], price))])
 
 
 def fleet_of(members: Sequence[tuple[int, Machine]]) -> list[Machine]:
@@ -62,9 +74,9 @@ def preview(
 
     Hours and euro are given for each GPU model of the cost model and of `fleet`. A model costs what the fleet pays for
     it (the first machine that says so), else what `by_gpu` says (part of a GPU's name to price), else `price`; euro are
-    left out where none is known. `fleet` defaults to
-    the equal workers that were asked for, or to one an assignment. Its finish is predicted with the assignments taken
-    in their order by whichever machine is free; its euro are those of the hours in which machines work.
+    left out where none is known. So does a machine of `fleet` that has no price of its own. `fleet` defaults to the
+    equal workers that were asked for, or to one an assignment. Its finish is predicted with the assignments taken in
+    their order by whichever machine is free; its euro are those of the hours in which machines work.
     """
     models = list(dict.fromkeys([*GPU_RATE, *(machine.gpu for machine in fleet if machine.gpu)]))
     prices: dict[str, float | None] = dict.fromkeys(models, price)
@@ -73,6 +85,10 @@ def preview(
     for machine in reversed(fleet):
         if machine.gpu and machine.price is not None:
             prices[machine.gpu] = machine.price
+    fleet = [
+        machine if machine.price is not None else replace(machine, price=prices.get(machine.gpu, price))
+        for machine in fleet
+    ]
     assignments = []
     for planned in plan.assignments:
         hours = _hours(plan, planned.part, models)

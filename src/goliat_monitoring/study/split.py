@@ -82,7 +82,7 @@ def parts_of(space: Space, request: SplitRequest) -> Parts:
             not name each frequency once, or a study without simulations.
     """
     if not space.cases:
-        raise SplitProblem(f"The study has no simulation: {_emptiness(space)}.")
+        raise SplitProblem(f"The study has no simulation: {emptiness(space)}.")
     strategy = STRATEGIES.get(request.by)
     if request.by and strategy is None:
         raise SplitProblem(f"There is no split by {request.by!r:.40}. Use one of {', '.join(STRATEGIES)}.")
@@ -224,6 +224,11 @@ def _balanced(space: Space, request: SplitRequest) -> Parts:
         why = "its blocks of one phantom at one frequency cannot be cut, because auto_induced combines each of them"
     elif len(balance.parts) == MAX_PARTS:
         why = f"more than {MAX_PARTS} assignments would be needed"
+    elif not space.whole_degrees:
+        why = (
+            "its tessellation has angles that are not whole degrees, by which GOLIAT names directions, and cannot be "
+            "cut by direction"
+        )
     else:
         why = "its simulations are too few or too unequal"
     return Parts(
@@ -261,8 +266,8 @@ def _only_far_field(space: Space, by: str) -> None:
         )
 
 
-def _emptiness(space: Space) -> str:
-    """Which list is empty."""
+def emptiness(space: Space) -> str:
+    """Which list of a study without simulations is empty."""
     whole = space.whole
     if not whole.phantoms and space.idle:
         return (

@@ -41,6 +41,8 @@ OTHER_GPU_RATE = 7.0e9
 NEAR_FIELD_SOLVER_S: Mapping[int, float] = {
     700: 565, 835: 679, 1450: 949, 2140: 1481, 2450: 1604, 3500: 1685, 5200: 1129, 5800: 1260,
 }  # fmt: skip
+# What the model reads of a config.
+READ = ("gridding_parameters", "simulation_parameters", "auto_induced")
 
 
 class CaseCost(NamedTuple):
@@ -59,11 +61,25 @@ class CaseCost(NamedTuple):
 
 def case_seconds(config: Mapping[str, Any], phantom: str, frequency: str, gpu: str | None = None) -> float:
     """Predicted seconds of one simulation of a resolved config. See `case_cost`; 1.0 where the model cannot say."""
+    return _seconds(config, phantom, frequency, gpu) or 1.0
+
+
+def unweighable(config: Mapping[str, Any], phantom: str, frequency: str) -> str:
+    """The key of the config whose value is so odd that the model cannot say; "" where it can."""
+    if _seconds(config, phantom, frequency) is not None:
+        return ""
+    for key in READ:
+        if _seconds({name: value for name, value in config.items() if name != key}, phantom, frequency) is not None:
+            return key
+    return " or ".join(key for key in READ if key in config)
+
+
+def _seconds(config: Mapping[str, Any], phantom: str, frequency: str, gpu: str | None = None) -> float | None:
     try:
         seconds = case_cost(config, phantom, frequency, gpu).seconds
     except (ValueError, TypeError, AttributeError, LookupError, ArithmeticError):
-        return 1.0
-    return seconds if math.isfinite(seconds) and seconds > 0 else 1.0
+        return None
+    return seconds if math.isfinite(seconds) and seconds > 0 else None
 
 
 def case_cost(config: Mapping[str, Any], phantom: str, frequency: str, gpu: str | None = None) -> CaseCost:

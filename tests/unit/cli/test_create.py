@@ -75,6 +75,29 @@ def test_a_preview_as_a_table(server: Server, config: Path) -> None:
     assert "1 assignment, study order." in preview(server, config)
 
 
+def test_a_number_of_parts_means_auto_and_groups_mean_custom(server: Server, config: Path) -> None:
+    shown = preview(server, config, "--num-splits", "2", "--json")
+    assert (shown["splitBy"], len(shown["assignments"])) == ("auto", 2)
+    shown = preview(server, config, "--frequency-groups", "2450;700", "--json")
+    assert [it["label"] for it in shown["assignments"]] == ["2450 MHz", "700 MHz"]
+
+
+def test_a_hypothetical_fleet_has_its_price(server: Server, config: Path) -> None:
+    options = ("--split-by", "balanced", "--num-splits", "2", "--fleet", "2x RTX 4090", "--price", "0.45")
+    assert " euro, " in preview(server, config, *options)
+
+
+@pytest.mark.parametrize(
+    "options", [("--priority", "99999"), ("--price", "inf"), ("--price", "1e308"), ("--price", "nan")]
+)
+def test_what_the_server_would_not_take_is_refused_by_a_preview(
+    server: Server, config: Path, options: tuple[str, str]
+) -> None:
+    result = call(server, "study", "create", str(config), "--preview", *options)
+    assert result.exit_code == 2
+    assert "should be less than or equal to" in result.stderr
+
+
 def test_a_preview_can_ask_when_the_present_fleet_would_be_done(server: Server, config: Path) -> None:
     foreseen = {
         "workers": 2,
@@ -112,6 +135,11 @@ def test_a_preview_shows_notes(server: Server, config: Path) -> None:
         (["--split-by", "scenario"], "near-field"),
         (["--split-by", "custom", "--frequency-groups", "700,x"], "cannot be read"),
         (["--split-by", "custom"], "needs frequency groups"),
+        (["--num-splits", "7"], "nearest numbers that can be met: 4"),
+        (["--frequency-groups", "700"], "in no group"),
+        (["--fleet", "8 RTX 4090", "--preview"], "'8x RTX 4090', or"),
+        (["--assignments", "x.json", "--num-splits", "2"], "not split"),
+        (["--assignments", "x.json", "--frequency-groups", "700"], "not split"),
         (["--requires", "ram>64"], "vram>=24"),
         (["--fleet", "@1", "--preview"], "no part of a fleet"),
         (["--fleet", "H100"], "add --preview"),
@@ -132,6 +160,25 @@ def test_refusals_are_one_line(server: Server, config: Path, options: list[str],
     assert said in result.stderr
     assert result.stderr.count("\n") == 1
     assert not server.asked
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"frequencies_mhz": [NaN]}', "child.json is no JSON: NaN is no number"),
+        ('{"x": -Infinity}', "child.json is no JSON: -Infinity is no number"),
+        ('{"a":' * 900 + "1" + "}" * 900, "more than 100 levels"),
+        ('{"a":' * 50_000 + "1" + "}" * 50_000, "is no JSON"),
+        ('{"extends": "wrong"}', "Write it as a list of names. It comes from wrong.json."),
+    ],
+)  # fmt: skip
+def test_a_config_that_cannot_be_used_is_one_line(server: Server, config: Path, text: str, said: str) -> None:
+    config.write_text(text)
+    (config.parent / "configs" / "wrong.json").write_text(json.dumps(TWO | {"phantoms": {"a": 1}}))
+    folder = str(config.parent / "configs")
+    result = call(server, "study", "create", str(config), "--configs-dir", folder, "--preview")
+    assert (result.exit_code, result.stderr.count("\n")) == (1, 1)
+    assert said in result.stderr
 
 
 def test_a_missing_parent_is_named_with_the_folder_that_was_searched(server: Server, config: Path) -> None:

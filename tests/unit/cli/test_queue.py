@@ -43,6 +43,7 @@ PART = f"/api/assignments/{quote('part/0')}"
         (["study", "retry", STUDY_ID, "--assignment", "0"], "POST", f"{PART}/retry", None,
          {"cut": {"replaced": [0], "assignments": PARTS}}, "What is missing of assignment 0"),
         (["study", "priority", STUDY_ID, "5"], "PATCH", PATH, {"priority": 5}, STUDY, "has priority 5"),
+        (["study", "priority", STUDY_ID, "-1"], "PATCH", PATH, {"priority": -1}, STUDY, "has priority -1"),
         (["study", "split-again", STUDY_ID, "--num-splits", "2"], "POST", f"{PATH}/split-again",
          {"numSplits": 2, "workers": None, "preview": False}, {"replaced": [0], "assignments": PARTS}, "duke"),
         (["study", "missing", STUDY_ID, "--name", "rest", "--workers", "3", "--preview"], "POST", f"{PATH}/missing",
@@ -74,6 +75,15 @@ def test_commands(
     assert says in result.stdout
     assert server.asked[-1][:3] == (method, path, sent)
     assert json.loads(call(server, *arguments, "--json").stdout) == answer
+
+
+def test_what_a_cut_warns_of_is_said(server: Server) -> None:
+    server.say("GET", PATH, STUDY)
+    answer = {"replaced": [0], "assignments": PARTS, "warnings": ["It makes 2, not \x1b[31m3."]}
+    server.say("POST", f"{PATH}/split-again", answer)
+    result = call(server, "study", "split-again", STUDY_ID, "--num-splits", "3")
+    assert "Note: It makes 2, not" in result.stderr
+    assert "\x1b" not in result.stderr
 
 
 def test_an_unknown_assignment_is_one_line(server: Server) -> None:

@@ -167,6 +167,7 @@ def environmental(**values: Any) -> Config:
         (far(["a"], [-1], SIX), "frequencies_mhz"),
         (far(["a"], [float("nan")], SIX), "frequencies_mhz"),
         (far(["a"], [10**400], SIX), "frequencies_mhz"),
+        (far(["a"], [1e30], SIX), "frequencies_mhz"),
         (far(["a"], [700], "x_pos"), "far_field_setup.environmental.incident_directions"),
         (far(["a"], [700], SIX, "theta"), "far_field_setup.environmental.polarizations"),
         ({**far(["a"], [700], SIX), "far_field_setup": []} | {"far_field_setup": [1]}, "far_field_setup"),

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goliat_monitoring.study.extends import ConfigProblem, find_in, parent_file_name, resolve
+from goliat_monitoring.study.extends import (
+    MAX_NESTING,
+    ConfigProblem,
+    check_nesting,
+    find_in,
+    layers_of,
+    owner,
+    parent_file_name,
+    resolve,
+)
 
 Config = dict[str, Any]
 
@@ -117,6 +126,34 @@ def test_a_clash_of_kinds_names_file_and_key(child: Config, parent: Config, key:
     files = {"mid.json": {"extends": "p"}, "p.json": parent}
     with pytest.raises(ConfigProblem, match=r"in the config and .* in p\.json"):
         resolve(child | {"extends": "mid"}, files.get)
+
+
+def test_the_file_that_a_value_comes_from_is_found() -> None:
+    files: dict[str, Config] = {
+        "mid.json": {"extends": "top", "a": {"b": 1}},
+        "top.json": {"phantoms": {"x": 1}, "a": {"b": 2, "c": 3}},
+    }
+    layers = layers_of({"extends": "mid", "a": {"d": 1}}, files.get)
+    for key, file in (("a.b", "mid.json"), ("a.c", "top.json"), ("a.d", ""), ("a.c.x", "top.json"), ("none", ""),
+                      ("phantoms", "top.json"), ("", "")):  # fmt: skip
+        assert owner(layers, key) == file, key
+
+
+@pytest.mark.parametrize("file", ["", "p.json"])
+def test_what_is_nested_without_end_is_refused_in_any_file(file: str) -> None:
+    def nested(levels: int) -> Config:
+        made: Config = {}
+        for _ in range(levels - 1):
+            made = {"a": made}
+        return made
+
+    for levels in (MAX_NESTING + 1, 900, 5000):
+        deep = nested(levels)
+        child, parent = ({"extends": "p"}, deep) if file else (deep, {})
+        with pytest.raises(ConfigProblem, match="levels") as caught:
+            resolve(child, {"p.json": parent}.get)
+        assert caught.value.file == file
+    check_nesting(resolve(nested(MAX_NESTING), nothing))
 
 
 @pytest.mark.parametrize("value", [1, "x", [2], True, None])

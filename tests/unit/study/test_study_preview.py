@@ -49,6 +49,10 @@ def test_the_fleet_decides_finish_and_cost() -> None:
     assert shown["euro"]["A100"] == pytest.approx(shown["hours"]["A100"] * 9, abs=0.01)
     assert shown["fleet"]["finishHours"] >= shown["fleet"]["idealHours"]
     assert preview(made, [Machine("RTX 4090"), Machine("H100", 1)])["fleet"]["euro"] is None
+    # A machine that has no price of its own costs what its model costs.
+    for_all = preview(made, [Machine("RTX 4090"), Machine("H100", 1), Machine()], 0.5, {"RTX 4090": 0.25})["fleet"]
+    assert [it["pricePerHour"] for it in for_all["machines"]] == [0.25, 1, 0.5]
+    assert for_all["euro"] == pytest.approx(sum(it["euro"] for it in for_all["machines"]), abs=0.02)
     assert preview(made)["euro"] == {}
     assert len(preview(made)["fleet"]["machines"]) == 3
     assert shown["warnings"] == []
@@ -66,6 +70,8 @@ def test_a_gpu_that_the_cost_model_does_not_know_is_said() -> None:
     [
         ("H100", [Machine("H100")]),
         ("8x RTX 4090 @0.45", [Machine("RTX 4090", 0.45)] * 8),
+        ("8xRTX 4090", [Machine("RTX 4090")] * 8),
+        ("8\N{MULTIPLICATION SIGN} RTX 4090", [Machine("RTX 4090")] * 8),
         (" 2 x RTX 6000 Ada@ 1 ", [Machine("RTX 6000 Ada", 1.0)] * 2),
     ],
 )
@@ -73,7 +79,24 @@ def test_machines_from_text(text: str, expected: list[Machine]) -> None:
     assert parse_machines(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "@1", "0x H100", "9999x H100", "H100 @x", "H100 @-1"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "@1",
+        "0x H100",
+        "9999x H100",
+        "H100 @x",
+        "H100 @-1",
+        "8x",
+        "8 RTX 4090",
+        "-2x H100",
+        "-H100",
+        "2.5x H100",
+        "H100 @1000001",
+        f"H100 @{'9' * 400}",
+    ],
+)
 def test_refuses_fleets(text: str) -> None:
     with pytest.raises(FleetProblem):
         parse_machines(text)

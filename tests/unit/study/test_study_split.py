@@ -448,6 +448,10 @@ def test_what_runs_nothing_is_left_out_and_said() -> None:
         (published(FAR), "auto", 12, "2.9 times the mean"),
         (published(FAR), "balanced", 2000, "too few or too unequal"),
         (far(**INDUCED), "balanced", 50, "auto_induced combines"),
+        (tessellated({"theta_divisions": 7, "phi_divisions": 4}), "balanced", 50, "angles that are not whole degrees"),
+        (far(gridding_parameters=[1]), "", None, "gridding_parameters cannot be read"),
+        (far(simulation_parameters="x"), "phantom", None, "simulation_parameters cannot be read"),
+        (far(auto_induced={}, simulation_parameters=1, gridding_parameters=2), "", None, "gridding_parameters or sim"),
     ],
 )
 def test_warnings(config: Config, by: str, number: int | None, text: str) -> None:

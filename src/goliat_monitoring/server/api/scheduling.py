@@ -17,15 +17,16 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import actions, again, remains
 from goliat_monitoring.store.read.studies import get_assignment
 from goliat_monitoring.store.read.why import why
+from goliat_monitoring.store.studies import free_name
 
 
-class StudyChange(msgspec.Struct, rename="camel", kw_only=True):
+class StudyChange(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What to change of a study. A higher `priority` is given out first, from the next claim on."""
 
     priority: Priority
 
 
-class SplitAgain(msgspec.Struct, rename="camel", kw_only=True):
+class SplitAgain(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """How to cut what remains: in at least `num_splits` assignments, or balanced for so many equal `workers`; with
     neither in as few as it needs. With `preview` nothing is changed."""
 
@@ -50,10 +51,12 @@ class PartJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class SplitAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """`replaced`: indices of the assignments whose missing simulations the new ones ask for."""
+    """`replaced`: indices of the assignments whose missing simulations the new ones ask for. `warnings`: where they
+    are not what was asked for."""
 
     replaced: list[int]
     assignments: list[PartJson]
+    warnings: list[str]
 
 
 class MissingAnswer(SplitAnswer, rename="camel", kw_only=True):
@@ -166,7 +169,9 @@ async def split_again(
                 remains.replace, moment=moment, study_id=study_id, remainders=waiting, made=made, actor=principal.id
             )
         )
-    return SplitAnswer(replaced=[it.index for it in waiting], assignments=_parts(made, indices))
+    return SplitAnswer(
+        replaced=[it.index for it in waiting], assignments=_parts(made, indices), warnings=_shortfall(made, wish)
+    )
 
 
 @post("/api/super-studies/{study_id:str}/missing", status_code=200, tags=["Super studies"])
@@ -174,6 +179,7 @@ async def study_from_missing(
     services: Given, principal: Caller, study_id: FromPath[str], data: JSONBody[FromMissing]
 ) -> MissingAnswer:
     """Create a study from what is missing of this one: of assignments that failed or were cancelled."""
+    await services.db.read(partial(free_name, asked=data.name))
     failed = await services.db.read(lambda c: remains.failed(c, study_id))
     made = await asyncio.to_thread(remains.cut, failed, data.num_splits, data.workers)
     moment, study = services.moment(), None
@@ -191,7 +197,9 @@ async def study_from_missing(
         )
         study = await whole_study(services, created)
     parts = _parts(made, None if study is None else list(range(len(made.configs))))
-    return MissingAnswer(replaced=[it.index for it in failed], assignments=parts, study=study)
+    return MissingAnswer(
+        replaced=[it.index for it in failed], assignments=parts, warnings=_shortfall(made, data), study=study
+    )
 
 
 @post("/api/assignments/{assignment_id:str}/cancel", status_code=200, tags=["Assignments"])
@@ -228,6 +236,13 @@ def _parts(made: remains.Cut, indices: list[int] | None) -> list[PartJson]:
         PartJson(index=None if indices is None else indices[i], label=label, simulations=len(keys))
         for i, (label, keys) in enumerate(zip(made.labels, made.keys, strict=True))
     ]
+
+
+def _shortfall(made: remains.Cut, wish: SplitAgain) -> list[str]:
+    count = len(made.configs)
+    if wish.num_splits is None or count >= wish.num_splits:
+        return []
+    return [f"It makes {count}, not {wish.num_splits}: what remains cannot be cut any further."]
 
 
 def _why_json(found: Why) -> WhyAnswer:

@@ -5,15 +5,15 @@ from typing import Annotated, Any
 import msgspec
 
 from goliat_monitoring.study import requirements
-from goliat_monitoring.study.preview import FleetProblem, Machine, fleet_of
+from goliat_monitoring.study.preview import MAX_PRICE, FleetProblem, Machine, fleet_of
 from goliat_monitoring.study.requirements import RequirementProblem, Requirements
 from goliat_monitoring.wire.errors import Refused
 
-Price = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Price = Annotated[float, msgspec.Meta(ge=0, le=MAX_PRICE)]
 Priority = Annotated[int, msgspec.Meta(ge=-1000, le=1000)]
 
 
-class SplitWish(msgspec.Struct, rename="camel", kw_only=True):
+class SplitWish(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """How to split. `by`: a strategy; none makes one assignment. `num_splits`: assignments for `auto`, workers for
     `balanced`. `frequency_groups`, for `custom`: "5800;3500,2140;450", or lists of MHz."""
 
@@ -22,7 +22,7 @@ class SplitWish(msgspec.Struct, rename="camel", kw_only=True):
     frequency_groups: str | list[list[int | float | str]] | None = None
 
 
-class Member(msgspec.Struct, rename="camel", kw_only=True):
+class Member(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """Equal machines of a fleet. `speed`: how much faster than predicted for their GPU they are."""
 
     gpu: str = ""
@@ -45,14 +45,16 @@ class StudyWish(msgspec.Struct, rename="camel", kw_only=True):
     requirements: list[str] = []
 
 
-class PreviewWish(StudyWish, rename="camel", kw_only=True):
+class PreviewWish(StudyWish, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What to predict for: a `fleet`, or with `presentFleet` the workers that are there and what else waits for them;
-    and a price for GPUs whose price the fleet does not tell. `name`: checked, if given."""
+    and a price for GPUs whose price the fleet does not tell. `name`: checked, if given. `description`: of the
+    study to be."""
 
     fleet: list[Member] = []
     price_per_hour: Price | None = None
     present_fleet: bool = False
     name: str = ""
+    description: str | None = None
 
 
 def machines(wish: PreviewWish) -> list[Machine]:

@@ -131,6 +131,9 @@ class StudyForm:
 
     def _of_file(self, file: str, key: str, text: str) -> None:
         where = f" (key {key})" if key and f"'{key}'" not in text else ""
+        if file and file == self.config_name.strip():
+            self.problems["config"] = text + where
+            return
         for parent in self.parents:
             if file and parent.name.strip() and parent_file_name(parent.name) == file:
                 parent.problem = text + where
