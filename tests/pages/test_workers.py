@@ -79,6 +79,16 @@ def test_cards_are_sorted_by_links_and_name_what_they_know(
         assert abs(box["y"] + box["height"] / 2 - link["y"] - link["height"] / 2) <= 2
     expect(page.locator(f"#w-{machines['bravo'].id}")).to_contain_text("GPU 90 %")
     expect(page.locator(f"#w-{machines['delta'].id}")).not_to_contain_text("\N{EN DASH}")
+    # Cards hold their order under the pointer as rows do.
+    page.goto(f"{server.url}/workers?view=cards&sort=name")
+    expect(page.locator("#connection")).to_have_text("Live")
+    before = names(page)
+    page.locator(f"#w-{machines['charlie'].id} .cardhead").hover()
+    server.api.patch(f"/api/workers/{machines['alpha'].id}", json={"label": "zulu"})
+    expect(page.get_by_role("link", name="zulu", exact=True)).to_be_visible()
+    assert names(page) == ["zulu" if name == "alpha" else name for name in before]
+    expect(page.get_by_role("button", name="1 moved, reorder")).to_be_visible()
+    server.api.patch(f"/api/workers/{machines['alpha'].id}", json={"label": "alpha"})
     context.close()
     assert not screen.complaints
 
