@@ -132,3 +132,52 @@ def test_a_trouble_has_a_beginning_and_an_end(with_app: WithApp) -> None:
         assert await beat("disk_low") == [("Disk low", app.clock.now)], "another time"
 
     with_app(test)
+
+
+def test_an_offer_stands_in_its_place_by_time(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study = await app.study("one")
+        agent = await app.agent()
+
+        async def beat(*notes: str, skew_s: int = 0) -> None:
+            at = app.clock.now + skew_s * SECOND
+            await agent.call("POST", "heartbeat", wire.Beat(agent.session_id, at, notes=list(notes)))
+
+        await beat("disk_low")
+        app.clock.now += 5 * SECOND
+        claimed = app.clock.now
+        await app.post(f"/api/assignments/{study['assignments'][0]['id']}/claim", {"machineId": "10.0.0.4"})
+        app.clock.now += 5 * SECOND
+        await app.gui(
+            "10.8.0.9", type="sim_details", count=1, total=2, details="thelonious, 700MHz, x_pos, theta"
+        )  # fmt: skip
+        found, text = await seen(app)
+        assert [(it.name, it.at) for it in found["needs"]] == [("one #0", claimed), ("gpu-1", claimed - 5 * SECOND)]
+        assert found["needs_total"] == 2
+        assert "2 things need a person. one #0: claimed, then silent, since (time)." in found["said"].text
+        assert "This run is that machine&#39;s" in text
+        app.clock.now += 5 * SECOND
+        await beat("disk_low", skew_s=120)
+        found, text = await seen(app)
+        assert [it.sign.word for it in found["needs"]] == ["Clock off", "Claimed, then silent", "Disk low"]
+        assert "3 things need a person. gpu-1: clock off, since (time)." in found["said"].text
+        shown = [text.index(words) for words in ("clock is off by", "which never spoke", "disk is nearly full")]
+        assert shown == sorted(shown)
+
+    with_app(test)
+
+
+def test_what_follows_for_the_work_of_a_lost_worker(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study("one")
+        agent = await app.agent()
+        await agent.claim()
+        await app.gui("10.8.0.9", type="sim_details", count=1, total=2, details="started by hand")
+        app.clock.now += 660 * SECOND
+        found, _ = await seen(app)
+        assert {it.name: it.why.partition(". ")[2] for it in found["needs"]} == {
+            "gpu-1": "If the machine is gone, its work goes to another by itself.",
+            "10.8.0.9": "If the machine is gone, its work is lost.",
+        }
+
+    with_app(test)

@@ -24,6 +24,8 @@ QUIET_FLAGS = [
     "--no-first-run",
     "--disable-dev-shm-usage",
 ]
+# What loses something, in the light theme.
+RED = "rgb(155, 10, 47)"
 CONFIG: dict[str, Any] = {
     "study_type": "far_field",
     "phantoms": ["thelonious"],

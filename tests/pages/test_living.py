@@ -53,7 +53,7 @@ def test_every_page_is_accessible_live_and_fits_a_phone(browser: Browser, fleet:
 def test_the_overview_says_what_is_wrong_and_leads_to_its_cause(screen: Screen, fleet: LivingFleet) -> None:
     page = screen.open("/")
     expect(page.get_by_role("heading", level=1)).to_have_text("Working with trouble")
-    expect(page.locator(".sentence").first).to_contain_text(f"{WAITING} no worker fits")
+    expect(page.locator(".sentence").first).to_contain_text(f"{WAITING}: no worker fits")
     expect(page.locator("#needs tbody tr").first).to_contain_text("No worker may have what is left of it.")
     waiting = page.locator(f"#s-{fleet.waiting}")
     expect(waiting).to_contain_text("Waiting")

@@ -109,6 +109,30 @@ def test_numbers_lead_to_what_they_count(screen: Screen, server: Server, fleet: 
     expect(page.locator(f"#w-{fleet.full.id}")).to_contain_text("0.25")
 
 
+def test_a_number_is_marked_where_it_leads(screen: Screen, server: Server, fleet: Fleet) -> None:
+    page = screen.open("/")
+    page.get_by_role("link", name="3 online", exact=True).click()
+    expect(page.locator(".numbers [aria-current]")).to_have_text("3 online")
+    expect(page.locator("#fleet tbody tr")).to_have_count(3)
+    page.get_by_role("link", name="4 all", exact=True).click()
+    expect(page.locator("#fleet tbody tr")).to_have_count(4)
+    page.goto(f"{server.url}/workers?show=flagged")
+    expect(page.locator(".numbers [aria-current]")).to_have_text("3 flagged or lost")
+
+
+def test_numbers_stand_side_by_side_where_there_is_room(screen: Screen, server: Server, fleet: Fleet) -> None:
+    page = screen.open("/")
+    page.set_viewport_size({"width": 1600, "height": 900})
+    groups = [it.bounding_box() for it in page.locator(".groups > div").all()]
+    boxes = [box for box in groups if box is not None]
+    assert len(boxes) == 3
+    assert len({box["y"] for box in boxes}) == 1
+    # Nothing is kept free behind the last number of a group.
+    last = page.locator(".groups > div:first-child a").last.bounding_box()
+    assert last is not None
+    assert boxes[0]["x"] + boxes[0]["width"] == pytest.approx(last["x"] + last["width"], abs=1)
+
+
 def test_the_worst_worker_is_first_and_a_busy_gpu_is_seen(screen: Screen, server: Server, fleet: Fleet) -> None:
     fleet.works.beat(gpu=93.0)
     page = screen.open("/")

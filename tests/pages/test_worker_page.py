@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import RED, Screen, Server
 from tests.pages.machine import Machine
 
 VITALS = {"cpu": 37.0, "ram": 51.0, "gpu": 93.0, "vram": 80.0, "gpu_temp": 71.0, "disk_free": 200e9}
@@ -109,7 +109,10 @@ def test_05_pause_resume_and_drain(screen: Screen, machine: Machine, server: Ser
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("button", name="Pause")).to_be_visible()
     assert machine.beat().wish == "active"
-    dialog(page, "Drain", "Drain win10-rtx4090?").get_by_role("button", name="Drain").click()
+    asked = dialog(page, "Drain", "Drain win10-rtx4090?")
+    # Red is for what loses something.
+    expect(asked.get_by_role("button", name="Drain")).not_to_have_css("background-color", RED)
+    asked.get_by_role("button", name="Drain").click()
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     assert machine.beat().wish == "draining"
 
@@ -166,6 +169,7 @@ def test_09_removing_a_worker_names_what_is_lost(screen: Screen, machine: Machin
     asked.get_by_role("button", name="Cancel").click()
     assert wish(server, machine) == "active"
     asked = dialog(page, "Remove", "Remove <b>lab</b> 4090?")
+    expect(asked.get_by_role("button", name="Remove")).to_have_css("background-color", RED)
     asked.get_by_role("button", name="Remove").click()
     page.wait_for_url("**/workers")
     assert server.get(f"/api/runs/{run}")["run"]["state"] == "lost"

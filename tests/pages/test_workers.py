@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server, mark, unreloaded
+from tests.pages.conftest import RED, Screen, Server, mark, unreloaded
 from tests.pages.machines import Machine, fall_silent
 
 expect.set_options(timeout=8000)
@@ -44,7 +44,53 @@ def test_rows_tell_state_work_and_trouble(screen: Screen, machines: dict[str, Ma
     row = page.locator(f"#w-{machines['bravo'].id}")
     for text in ("Running", "near-field-phone #1", "RTX A6000", "0 W", "1 E", "ERROR: retry", "90 %", "just now"):
         expect(row).to_contain_text(text)
-    expect(page.locator(f"#w-{machines['delta'].id}")).to_contain_text("Offline 42 min, was running")
+    silent = page.locator(f"#w-{machines['delta'].id}")
+    expect(silent).to_contain_text("Offline 42 min, was running")
+    # The second line of a long state begins below its words.
+    icon, said = silent.locator(".c-state svg").bounding_box(), silent.locator(".c-state .state > span").bounding_box()
+    assert icon is not None
+    assert said is not None
+    assert icon["x"] + icon["width"] < said["x"]
+
+
+def test_cards_are_sorted_by_links_and_name_what_they_know(
+    browser: Browser, server: Server, machines: dict[str, Machine]
+) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, server.url)
+    page = screen.open("/workers?view=cards")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.get_by_text("Columns", exact=True)).to_have_count(0)
+    sorts = page.locator(".sorts")
+    for begin, names_then in (("-use", ["bravo", "alpha"]), ("use", ["alpha", "bravo"])):
+        sorts.get_by_role("link", name="GPU, last hour").click()
+        assert page.url.endswith(f"?sort={begin}&view=cards")
+        assert names(page)[:2] == names_then
+    expect(sorts.locator("[aria-current]")).to_have_text("GPU, last hour ↑")
+    page.get_by_role("link", name="Worst first").click()
+    assert page.url.endswith("/workers?view=cards")
+    # The box stands before the name, however long state and name are.
+    for name in ("delta", "alpha"):
+        card = page.locator(f"#w-{machines[name].id}")
+        box, link = card.get_by_role("checkbox").bounding_box(), card.locator("h2 a").bounding_box()
+        assert box is not None
+        assert link is not None
+        assert box["x"] + box["width"] <= link["x"]
+        assert abs(box["y"] + box["height"] / 2 - link["y"] - link["height"] / 2) <= 2
+    expect(page.locator(f"#w-{machines['bravo'].id}")).to_contain_text("GPU 90 %")
+    expect(page.locator(f"#w-{machines['delta'].id}")).not_to_contain_text("\N{EN DASH}")
+    # Cards hold their order under the pointer as rows do.
+    page.goto(f"{server.url}/workers?view=cards&sort=name")
+    expect(page.locator("#connection")).to_have_text("Live")
+    before = names(page)
+    page.locator(f"#w-{machines['charlie'].id} .cardhead").hover()
+    server.api.patch(f"/api/workers/{machines['alpha'].id}", json={"label": "zulu"})
+    expect(page.get_by_role("link", name="zulu", exact=True)).to_be_visible()
+    assert names(page) == ["zulu" if name == "alpha" else name for name in before]
+    expect(page.get_by_role("button", name="1 moved, reorder")).to_be_visible()
+    server.api.patch(f"/api/workers/{machines['alpha'].id}", json={"label": "alpha"})
+    context.close()
+    assert not screen.complaints
 
 
 def test_the_address_is_seen_at_every_width(browser: Browser, server: Server, machines: dict[str, Machine]) -> None:
@@ -130,7 +176,8 @@ def test_a_selection_is_paused_after_a_question_that_names_the_count(
     page.get_by_role("button", name="Pause", exact=True).click()
     expect(page.get_by_role("heading", name="Pause 2 workers?")).to_be_visible()
     expect(page.get_by_role("dialog")).to_contain_text("What they run goes on")
-    page.get_by_role("button", name="Keep as they are").click()
+    expect(page.locator("#ask-workers-yes")).not_to_have_css("background-color", RED)
+    page.get_by_role("button", name="Leave as is").click()
     assert server.get(f"/api/workers/{machines['charlie'].id}")["worker"]["wish"] == "active"
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Pause 2 workers").click()
@@ -157,15 +204,28 @@ def test_delete_says_what_is_lost_and_a_refusal_is_shown(
     page.get_by_role("button", name="Delete", exact=True).click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Delete 2 workers?")
-    expect(dialog).to_contain_text("1 of them holds a run that is lost")
+    expect(dialog).to_contain_text(re.compile(r"1 run and \d+ (s|min|min \d+ s) of GPU time are lost, except what was"))
+    expect(dialog).to_contain_text("Missing simulations of assignments are queued again. They leave the list")
+    expect(dialog.locator("#ask-workers-yes")).to_have_css("background-color", RED)
     expect(dialog.get_by_role("listitem")).to_have_text(
         re.compile(r"^alpha: near-field-phone #0, runs for \d+ (s|min)")
     )
     expect(dialog).to_contain_text("Finished work and results stay.")
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    # A study that was started by hand is in nobody's queue.
+    server.log("203.0.113.60", 0, "Starting")
+    server.heartbeat("203.0.113.60", "by-hand")
+    row = page.locator("#fleet tr", has_text="by-hand")
+    row.get_by_role("checkbox").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(dialog).to_contain_text("2 runs and ")
+    expect(dialog).to_contain_text("queued again. No other worker takes up a study started by hand. They leave")
+    page.keyboard.press("Escape")
+    row.get_by_role("checkbox").click()
     pick(page, machines["alpha"])
     page.get_by_role("button", name="Delete", exact=True).click()
+    expect(dialog).to_contain_text("Delete 1 worker? It leaves the list")
     page.route(
         "**/api/workers/wish", lambda route: route.fulfill(status=503, json={"error": "busy", "details": "later"})
     )

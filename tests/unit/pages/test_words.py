@@ -85,7 +85,7 @@ def test_all_text_is_escaped_and_made_visible_on_its_way_out() -> None:
 
 
 GONE = Lost("win10-new", "study-a #17", 5, 9)
-FAILED = Cause("study-a #9 failed", 7)
+FAILED = Cause("study-a #9: failed", 7)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ FAILED = Cause("study-a #9 failed", 7)
         (
             Fleet(workers=3, working=1, failed=1, trouble=1, cause=FAILED),
             "Working with trouble",
-            "1 of 3 workers runs; 2 things need a person: study-a #9 failed, since (time). 0 assignments queued.",
+            "1 of 3 workers runs; 2 things need a person. study-a #9: failed, since (time). 0 assignments queued.",
         ),
         (
             Fleet(workers=3, lost=(GONE, Lost("b", "a study started by hand", 6, None), Lost("c", "x", 2, 3))),
@@ -122,9 +122,9 @@ FAILED = Cause("study-a #9 failed", 7)
             "1 assignment queued; 1 worker takes work within seconds.",
         ),
         (
-            Fleet(workers=3, claimable=1, queued=1, unfit=True, cause=Cause("study-a no worker fits")),
+            Fleet(workers=3, claimable=1, queued=1, unfit=True, cause=Cause("study-a: no worker fits")),
             "Waiting for a person",
-            "1 assignment queued, and no worker meets what they ask for: study-a no worker fits.",
+            "1 assignment queued, and no worker meets what it asks for. study-a: no worker fits.",
         ),
         (
             Fleet(workers=3, queued=1, idle_for="2 offline, 1 paused"),
@@ -134,7 +134,7 @@ FAILED = Cause("study-a #9 failed", 7)
         (
             Fleet(workers=3, failed=2, cause=FAILED),
             "Waiting for a person",
-            "2 assignments failed; nothing else is left to do: study-a #9 failed, since (time).",
+            "2 assignments failed; nothing else is left to do. study-a #9: failed, since (time).",
         ),
         (Fleet(workers=3, paused=2), "Paused", "2 assignments of paused studies wait to be resumed."),
         (Fleet(workers=1), "Nothing to do", "1 worker known, no assignment waits."),

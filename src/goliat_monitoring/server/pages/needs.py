@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from goliat_monitoring.fleet.outlook import Outlook
+from goliat_monitoring.fleet.strangers import Offer
 from goliat_monitoring.server.pages.flags import ADVICE
 from goliat_monitoring.server.pages.numbers import plural, span
 from goliat_monitoring.server.pages.words import Sign, sign
@@ -13,13 +14,15 @@ from goliat_monitoring.store.read.studies import StudySummary
 from goliat_monitoring.wire.clock import SECOND
 
 OF_RUN = ("stalled", "waiting_for_licence", "silent_claim")
+GONE = "Not heard while holding a run. If the machine is gone, its work goes to another by itself."
+GONE_BY_HAND = "Not heard while holding a run started by hand. If the machine is gone, its work is lost."
 
 
 class Need(NamedTuple):
     """Something that waits for a person. `href` leads to what it is about, `act` to where to act, under `label`.
 
     `at`: since when, UTC microseconds, None where nobody noted it. `take_back`: the worker and the study of which it
-    gets no more.
+    gets no more. `offer`: the claim and the machine that one click joins.
     """
 
     key: str
@@ -31,6 +34,7 @@ class Need(NamedTuple):
     act: str = ""
     label: str = ""
     take_back: tuple[str, str] | None = None
+    offer: Offer | None = None
 
 
 def needs_of(
@@ -39,11 +43,15 @@ def needs_of(
     aside: Iterable[read.SetAside],
     stopped: Iterable[read.Stopped],
     unfit: Iterable[StudySummary],
+    offers: Sequence[Offer],
 ) -> list[Need]:
     """All of it, newest first; what has no time comes last. `unfit`: studies of which no worker may have what waits."""
     by_id = {worker.view.id: worker for worker in workers}
-    found = [_failed(it) for it in failures]
-    found += [need for worker in workers for need in _of_worker(worker)]
+    # Who never spoke and who spoke instead are one matter, and one click ends it.
+    answered = {f"{it.silent.worker_id}-silent_claim" for it in offers}
+    found = [_offered(it) for it in offers]
+    found += [_failed(it) for it in failures]
+    found += [need for worker in workers for need in _of_worker(worker) if need.key not in answered]
     found += [_set_aside(it, by_id) for it in aside if it.worker_id in by_id]
     found += [_stopped(it) for it in stopped]
     found += [_unfit(it) for it in unfit]
@@ -57,6 +65,12 @@ def unfit_studies(studies: Iterable[StudySummary], outlook: Outlook) -> list[Stu
         return []
     waits = [study for study in studies if study.counts.get("PENDING") and not study.retries_stopped]
     return [study for study in waits if (future := outlook.studies.get(study.id)) is not None and future.stuck]
+
+
+def _offered(it: Offer) -> Need:
+    silent, key = it.silent, f"{it.silent.run_id}-{it.stranger.run_id}"
+    name, here = f"{silent.study_name} #{silent.index}", f"/runs/{silent.run_id}"
+    return Need(key, sign("flag", "silent_claim"), name, "", here, silent.claimed_at, offer=it)
 
 
 def _failed(it: read.Failure) -> Need:
@@ -81,7 +95,7 @@ def _of_worker(worker: WorkerRow) -> list[Need]:
     found = []
     if worker.lost and run is not None:
         look = worker.presence_sign
-        why = "Not heard while holding a run. If the machine is gone, its work goes to another by itself."
+        why = GONE if run.assignment_id is not None else GONE_BY_HAND
         found.append(Need(f"{view.id}-lost", look, view.name, why, here, view.last_seen, f"/runs/{run.id}", "run"))
     for flag in worker.flags:
         # Of each study of which it gets no more there is a row of its own.

@@ -58,13 +58,10 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         read.set_asides(connection),
         read.stopped_studies(connection),
         unfit,
+        offers(connection, now),
     )
-    # Who never spoke and who spoke instead are one matter, and one click ends it.
-    pairs = offers(connection, now)
-    answered = {f"{pair.silent.worker_id}-silent_claim" for pair in pairs}
-    needs = [need for need in needs if need.key not in answered]
     # Not all that failed was read.
-    total = len(needs) + len(pairs) - min(work.failed, most_needs) + work.failed
+    total = len(needs) - min(work.failed, most_needs) + work.failed
     waits = [study for study in open_studies if study.counts.get("PENDING") and not study.paused]
     fleet = fleet_of(workers, work, needs, total - work.failed, unfit=bool(waits) and len(unfit) == len(waits))
     said = say(fleet)
@@ -81,7 +78,6 @@ def load(most_needs: int, outlook: Outlook, connection: Connection, now: int) ->
         ],
         "burn": burn(workers),
         "currency": currency(connection),
-        "offers": pairs,
         "needs": needs[:most_needs],
         "needs_total": total,
         "needs_most": ALL_NEEDS,
@@ -125,7 +121,7 @@ def fleet_of(
         paused=work.held,
         failed=work.failed,
         trouble=trouble - sum(worker.lost for worker in workers),
-        cause=Cause(f"{newest.name} {newest.sign.word.lower()}", newest.at) if newest is not None else None,
+        cause=Cause(f"{newest.name}: {newest.sign.word.lower()}", newest.at) if newest is not None else None,
         unfit=unfit,
     )
 

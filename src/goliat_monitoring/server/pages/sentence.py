@@ -91,13 +91,13 @@ def _lost(lost: tuple[Lost, ...]) -> list[str | int]:
 def _cause(cause: Cause | None) -> list[str | int]:
     if cause is None:
         return []
-    return [f": {cause.text}"] if cause.since is None else [f": {cause.text}, since ", cause.since]
+    return [f". {cause.text}"] if cause.since is None else [f". {cause.text}, since ", cause.since]
 
 
 def _still(fleet: Fleet) -> Said:
     queued = f"{plural(fleet.queued, 'assignment')} queued"
     if fleet.queued and fleet.claimable and fleet.unfit:
-        nobody = f"{queued}, and no worker meets what they ask for"
+        nobody = f"{queued}, and no worker meets what {'it asks' if fleet.queued == 1 else 'they ask'} for"
         return Said("Waiting for a person", [nobody, *_cause(fleet.cause), "."])
     if fleet.queued and fleet.claimable:
         takes = plural(fleet.claimable, "worker takes", "workers take")

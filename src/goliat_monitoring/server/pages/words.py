@@ -67,7 +67,7 @@ FLAG = {
     "clock_off": Sign("clock", "Clock off", "warn"),
     "disk_low": Sign("disk", "Disk low", "warn"),
     "set_aside": Sign("flag", "Set aside", "bad"),
-    "silent_claim": Sign("mute", "Claimed, silent since", "warn"),
+    "silent_claim": Sign("mute", "Claimed, then silent", "warn"),
 }
 VERDICT = {
     "ok": Sign("disc-check", "met", "ok"),

@@ -149,7 +149,7 @@ def filters(workers: Sequence[WorkerRow], keys: Iterable[str], asked: Asked) -> 
     found = []
     for key in keys:
         kind = "presence" if key in ("online", "late", "offline") else "flag" if key in FLAG else "worker"
-        look = Sign("flag", "With a flag", "warn") if key == "flagged" else sign(kind, key)
+        look = Sign("flag", "Flagged or lost", "warn") if key == "flagged" else sign(kind, key)
         many = sum(worker.shows(key) for worker in workers)
         found.append(Filter(key, many, look.word.lower(), asked.href(show=key), look.icon, look.tone))
     return found
@@ -176,8 +176,10 @@ SORTS: Mapping[str, Callable[[WorkerRow], Any]] = {
 def load_list(asked: Asked, outlook: Outlook, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the list shows."""
     workers = rows(connection, now, outlook)
-    chips = filters(workers, FILTERS, asked)
+    chips = filters(workers, ("online", *FILTERS), asked)
     chips += [it for it in filters(workers, FLAG, asked) if it.many or it.key == asked.show]
+    # It sums others up, and is told only to who came by it.
+    chips += filters(workers, ("flagged",), asked) if asked.show == "flagged" else []
     found = [it for it in workers if not asked.show or it.shows(asked.show)]
     if asked.find:
         found = [it for it in found if it.says(asked.find.casefold())]

@@ -57,24 +57,23 @@ function clear() {
   show();
 }
 
-function ask({ textContent: verb, dataset: { ask: wish, follows } }) {
-  const count = plural(chosen.size, "worker");
-  const runs = [...chosen.values()].filter((it) => it.run);
-  part("title").textContent = `${verb} ${count}?`;
-  part("yes").textContent = `${verb} ${count}`;
-  part("yes").classList.toggle("solid", wish === "removed");
-  part("runs").replaceChildren();
-  let text = follows;
-  if (wish === "removed" && runs.length) {
-    const seconds = runs.map((it) => (serverNow() - Date.parse(it.since)) / 1000);
+function ask({ textContent: verb, dataset: { ask: wish, follows, one, again, hand } }) {
+  const what = `${verb} ${plural(chosen.size, "worker")}`;
+  const lost = wish === "removed" ? [...chosen.values()].filter((it) => it.run) : [];
+  const seconds = lost.map((it) => (serverNow() - Date.parse(it.since)) / 1000);
+  part("title").textContent = `${what}?`;
+  part("yes").textContent = what;
+  part("yes").classList.toggle("go", wish !== "removed");
+  part("runs").replaceChildren(...lost.map((it, place) => made("li", `${it.name}: ${it.run}, runs for ${span(seconds[place])}`)));
+  let text = chosen.size === 1 ? one : follows;
+  if (lost.length) {
     const total = span(seconds.reduce((sum, it) => sum + it, 0));
-    text = `${runs.length} of them hold${runs.length === 1 ? "s" : ""} a run that is lost: ${total} of GPU time, except what was uploaded. Its assignment goes to another worker. ${follows}`;
-    part("runs").append(...runs.map((it, place) => made("li", `${it.name}: ${it.run}, runs for ${span(seconds[place])}`)));
+    const parts = lost.filter((it) => it.part).length;
+    text = `${plural(lost.length, "run")} and ${total} of GPU time are lost, except what was uploaded. ${parts ? again : ""}${parts < lost.length ? hand : ""}${text}`;
   }
   part("follows").textContent = text;
   dialog.querySelector(".problem").textContent = "";
-  const force = wish === "removed" && runs.length > 0;
-  for (const [name, value] of Object.entries({ workers: [...chosen.keys()].join(), wish, force })) form.elements.namedItem(name).value = value;
+  for (const [name, value] of Object.entries({ workers: [...chosen.keys()].join(), wish, force: lost.length > 0 })) form.elements.namedItem(name).value = value;
   dialog.showModal();
 }
 
