@@ -324,15 +324,38 @@ def test_13c_a_database_that_takes_nothing_is_seen_on_open_pages(screen: Screen,
 
 
 def test_14_a_lost_connection_is_seen_and_found_again(screen: Screen, server: Server) -> None:
-    page = screen.open("/")
-    expect(page.locator("#connection")).to_have_text("Live")
+    runs = server.get("/api/runs")
+    page, run, new = screen.open("/"), screen.open(f"/runs/{runs[0]['id']}"), screen.open("/studies/new")
+    for one in (page, run, new):
+        expect(one.locator("#connection")).to_have_text("Live")
+        expect(one.get_by_role("button", name="Try now")).to_be_hidden()
     mark(page)
     screen.tolerant = True
     server.stop()
     expect(page.locator("#connection")).to_contain_text("Connection lost. Data as of")
     expect(page.locator("body")).to_have_class("stale")
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+        assert problems(page) == [], theme
+    # What can be done stays under the thumb.
+    run.set_viewport_size({"width": 360, "height": 740})
+    expect(run.locator("body")).to_have_class("stale")
+    assert run.evaluate("document.documentElement.scrollWidth") <= 360
+    actions = run.locator(".head .actions").bounding_box()
+    assert actions is not None
+    assert actions["y"] + actions["height"] == 740
+    expect(new.locator("body")).to_have_class("stale")
+    new.get_by_label("Priority").fill("3")
+    expect(new.locator("#preview")).to_contain_text("it follows by itself")
     server.start()
-    expect(page.locator("#connection")).to_have_text("Live", timeout=20_000)
+    # Whoever does not wait, and a machine that is on its network again.
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#connection")).to_have_text("Live", timeout=1000)
+    expect(page.get_by_role("button", name="Try now")).to_be_hidden()
+    run.evaluate("dispatchEvent(new Event('online'))")
+    expect(run.locator("#connection")).to_have_text("Live", timeout=1000)
+    new.get_by_role("button", name="Try now").click()
+    expect(new.locator("#preview")).not_to_contain_text("cannot be reached")
     expect(page.locator("body")).not_to_have_class("stale")
     server.heartbeat("203.0.113.9", "second-machine")
     expect(page.get_by_role("link", name="second-machine")).to_be_visible()

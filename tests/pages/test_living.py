@@ -92,6 +92,42 @@ def test_a_failed_run_leads_from_its_first_error_to_the_evidence(screen: Screen,
     expect(page.locator(".facts dd").first).to_contain_text("ago")
 
 
+# Of A4 at 96 dots an inch, less its margins.
+PAPER = {"width": 718, "height": 1040}
+
+
+def test_on_paper_nothing_lies_on_something_else_and_no_control_is_left(screen: Screen, fleet: LivingFleet) -> None:
+    pages = fleet.pages()
+    for path, table in {"/": "#fleet", "/workers": "#fleet", f"{pages['study']}/gantt": "#attempts"}.items():
+        page = screen.open(path)
+        expect(page.locator("#connection")).to_have_text("Live")
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        page.emulate_media(media="print")
+        page.set_viewport_size(PAPER)
+        rows = page.locator(f"{table} > tbody > tr").evaluate_all(ROWS)
+        assert len(rows) > 3, path
+        for text, height, overlaps in rows:
+            assert height < 120, (path, text)
+            assert overlaps == [], (path, text)
+        left = page.locator(".hint, .tabs, .button, button, #add-worker").filter(visible=True)
+        assert left.count() == 0, (path, left.first.inner_text())
+        page.close()
+    page = screen.open(pages["run-failed"])
+    page.emulate_media(media="print")
+    expect(page.get_by_text("All of them are in the log's download.")).to_be_visible()
+    expect(page.get_by_role("link", name="packed")).to_be_hidden()
+    expect(page.locator("#evidence")).to_be_visible()
+    # Plots that nobody opened are empty frames; those that were opened are there.
+    expect(page.locator("#plots")).to_be_hidden()
+    page.emulate_media(media="screen")
+    expect(page.get_by_text("All of them are in the log's download.")).to_be_hidden()
+    page.get_by_role("link", name="Plots").click()
+    expect(page.locator("#plots .grid").first).to_be_attached()
+    page.get_by_role("link", name="Evidence").click()
+    page.emulate_media(media="print")
+    expect(page.locator("#plots .chart").first).to_be_visible()
+
+
 def test_a_lost_run_says_why_and_what_follows(screen: Screen, fleet: LivingFleet) -> None:
     page = screen.open(fleet.pages()["run-lost"])
     expect(page.locator(".sentence").first).to_contain_text("Lost after")

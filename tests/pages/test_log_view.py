@@ -248,7 +248,13 @@ def test_keys_of_the_log_are_listed_and_can_be_switched_off(screen: Screen) -> N
     expect(log.locator("#L1")).to_be_in_viewport()
     log.press("?")
     keys = page.get_by_role("dialog", name="Keys")
-    for says in ("Next error", "Error before", "Follow the log, or let go", "Find in the list"):
+    for says in (
+        "Mark a line of the log",
+        "Next error",
+        "Error before",
+        "Follow the log, or let go",
+        "Find in the list",
+    ):
         expect(keys).to_contain_text(says)
     keys.get_by_label("Use keys of one letter").uncheck()
     keys.get_by_role("button", name="Close").click()
@@ -354,6 +360,81 @@ def test_wrapped_lines_have_their_own_heights(screen: Screen) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     page.wait_for_function(CONTIGUOUS)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+WHOLE = """(n) => {
+  const line = document.querySelector(`#L${n}.here:not(.wait)`)?.getBoundingClientRect();
+  const box = document.getElementById("log").getBoundingClientRect();
+  const fresh = document.getElementById("log-fresh").getBoundingClientRect();
+  return line && line.top >= box.top && line.bottom <= (fresh.height ? fresh.top : box.bottom);
+}"""
+
+
+def test_on_a_phone_a_line_that_is_gone_to_is_whole_in_the_middle(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740}, has_touch=True)
+    screen = Screen(context, server.url)
+    # In the middle of lines that come together, and the first of those that come later than the ones before it.
+    for n in (4300, 1201):
+        page, log = opened(screen, f"#L{n}")
+        page.wait_for_function(WHOLE, arg=n)
+        # What came of the lines around it has not moved it.
+        expect(log.locator("li.wait")).to_have_count(0)
+        page.wait_for_function(CONTIGUOUS)
+        assert page.evaluate(WHOLE, n)
+        page.close()
+    page, log = opened(screen, "#L29000")
+    page.wait_for_function(WHOLE, arg=29_000)
+    log.press("e")
+    page.wait_for_function(WHOLE, arg=30_000)
+    expect(log.locator("li.wait")).to_have_count(0)
+    assert page.evaluate(WHOLE, 30_000)
+    # Whoever moves on is not brought back by what comes.
+    log.hover()
+    page.mouse.wheel(0, 1500)
+    page.wait_for_function(
+        "!document.querySelector('#L30000') || document.querySelector('#L30000').getBoundingClientRect().bottom < 0"
+    )
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('sse:log'))")
+    page.wait_for_load_state("networkidle")
+    assert not page.evaluate(WHOLE, 30_000)
+    log.press("Home")
+    expect(log.locator("#L1")).to_be_in_viewport()
+    page.evaluate("document.body.dispatchEvent(new CustomEvent('sse:log'))")
+    page.wait_for_load_state("networkidle")
+    expect(log.locator("#L1")).to_be_in_viewport()
+    context.close()
+    assert not screen.complaints
+
+
+def test_with_keys_alone_lines_are_marked(screen: Screen) -> None:
+    page, log = opened(screen, "#L2000")
+    expect(log.locator("#L2000.here")).to_be_in_viewport()
+    log.press("Home")
+    expect(log.locator("#L1")).to_be_in_viewport()
+    log.press("Enter")
+    expect(log.locator("li.here")).to_have_id("L1")
+    assert page.url.endswith("#L1")
+    log.press("Enter")
+    assert page.url.endswith("#L2")
+    for _ in range(60):
+        log.press("Shift+ArrowDown")
+    assert page.url.endswith("#L2-L62")
+    expect(log.locator("#L62.here")).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Copy 61 lines")).to_be_visible()
+    # What was gone to gets its address first; of lines of some types the next of these is meant.
+    log.press("e")
+    expect(log.locator("#L30000.here")).to_be_in_viewport()
+    log.press("Enter")
+    assert page.url.endswith("#L30000")
+    page.get_by_text("Types", exact=True).click()
+    page.get_by_role("button", name="Warnings and errors").click()
+    expect(log.locator("li")).to_have_count(8)
+    page.keyboard.press("Escape")
+    log.press("Home")
+    log.press("Enter")
+    assert page.url.endswith("#L1000")
+    log.press("Shift+ArrowDown")
+    assert page.url.endswith("#L1000-L30000")
 
 
 def test_times_are_clock_date_or_since_the_start(screen: Screen, server: Server) -> None:

@@ -37,7 +37,7 @@ function show(kind, text, then = "") {
 }
 
 function open() {
-  if (source && source.readyState !== EventSource.CLOSED) return;
+  if (source?.readyState < EventSource.CLOSED) return;
   clearTimeout(retry);
   source = new EventSource(`/live?topics=${encodeURIComponent(topics)}&since=${encodeURIComponent(since)}`);
   source.addEventListener("hello", (event) => {
@@ -83,14 +83,12 @@ document.addEventListener("visibilitychange", () => {
     resting = setTimeout(() => {
       clearTimeout(retry);
       source?.close();
-      source = undefined;
     }, REST);
-  } else if (!source || source.readyState === EventSource.CLOSED) {
-    open();
-  }
+  } else open();
 });
 // Leaving must not look like a lost connection.
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => event.persisted && open());
 // Not before the fragments listen, which they do once the document is read: an early event would be lost.
-if (topics) addEventListener("DOMContentLoaded", open);
+if (topics) for (const kind of ["DOMContentLoaded", "online"]) addEventListener(kind, open);
+document.getElementById("connection-try").onclick = open;

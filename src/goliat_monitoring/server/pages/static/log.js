@@ -132,8 +132,7 @@ class Viewer {
 
   // The line from which to look for the next or the one before: the marked one while it is in view.
   current(back) {
-    const [first, last] = this.list.inView;
-    const [from, to] = [this.numberAt(first) ?? this.lines.matching, this.numberAt(last) ?? this.lines.matching];
+    const [from, to] = this.list.inView.map((at) => this.numberAt(at) ?? this.lines.matching);
     const here = this.found ?? this.range?.[0];
     if (here >= from && here <= to) return here;
     return back ? to + 1 : from - 1;
@@ -186,7 +185,7 @@ class Viewer {
 }
 
 function listen(viewer) {
-  const { box, section, list } = viewer;
+  const { box, list } = viewer;
   // A wheel or a key lets go at once, also while the view is being moved to the end.
   box.addEventListener("wheel", (event) => event.deltaY < 0 && viewer.letGo(), { passive: true });
   document.addEventListener("selectionchange", () => list.chosen() && viewer.letGo());
@@ -199,24 +198,36 @@ function listen(viewer) {
     const line = event.target.closest("time")?.closest("li")?.line;
     if (line) event.target.title = times(line);
   });
-  // Numbers are no links: a stop for the keyboard on each would bar the way past the log.
-  list.ol.addEventListener("click", (event) => {
-    const n = event.target.matches("li[id] > i") ? Number(event.target.parentElement.id.slice(1)) : 0;
+  // Numbers are no links: a stop for the keyboard on each would bar the way past the log. Keys go on from the
+  // marked one in view, or from the top.
+  function mark(node, more) {
+    const n = Number(node?.id.slice(1));
     if (!n) return;
-    const from = event.shiftKey && viewer.range ? viewer.range[0] : n;
+    const from = more && viewer.range ? viewer.range[0] : n;
     document.getSelection()?.removeAllRanges();
     viewer.range = [Math.min(from, n), Math.max(from, n)];
     viewer.found = undefined;
     viewer.letGo();
-    history.pushState(null, "", from === n ? `#L${n}` : `#L${viewer.range[0]}-L${viewer.range[1]}`);
+    history.pushState(null, "", from === n ? `#L${n}` : `#L${viewer.range.join("-L")}`);
     viewer.redraw();
     viewer.tell();
+    list.ol.querySelector(`#L${n}`).scrollIntoView({ block: "nearest" });
+    list.scrolled();
+  }
+  list.ol.addEventListener("click", ({ target, shiftKey }) => target.matches("li > i") && mark(target.parentElement, shiftKey));
+  box.addEventListener("keydown", (event) => {
+    const more = event.shiftKey;
+    if (event.target !== box || event.key !== (more ? "ArrowDown" : "Enter")) return;
+    event.preventDefault();
+    const [first, last] = list.inView;
+    const id = `#L${viewer.range?.[1]}`;
+    const row = list.ol.querySelector(id)?.row;
+    mark(list.nodes.get(row >= first && row <= last ? row + (more || location.hash.endsWith(id.slice(1))) : first), more);
   });
-  section.dataset.on = "";
 }
 
 function start() {
-  const section = document.querySelector(".logview:not([data-on])");
+  const section = document.querySelector(".logview");
   if (!section) return;
   const viewer = new Viewer(section);
   listen(viewer);

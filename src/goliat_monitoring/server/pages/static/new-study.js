@@ -39,8 +39,10 @@ async function ask() {
       return tell(`${said.error}: ${said.details ?? ""}`);
     }
     show(text);
-  } catch (trouble) {
-    if (trouble.name !== "AbortError") tell("The server cannot be reached. The preview is old; it follows with the next change.");
+  } catch {
+    if (mine !== asked) return;
+    tell("The server cannot be reached. The preview is old; it follows by itself.");
+    document.body.addEventListener("sse:refresh", look, { once: true });
   }
 }
 

@@ -53,7 +53,7 @@ export class List {
     this.place = geometry.within({ row: this.place.row, offset: 0 });
     this.ol.style.minWidth = "";
     this.wide = 0;
-    this.show(this.place);
+    this.stay();
   }
 
   resized() {
@@ -64,7 +64,7 @@ export class List {
     if (box.clientWidth !== this.width) geometry.forget();
     this.width = box.clientWidth;
     if (end) this.toEnd();
-    else this.show(geometry.within(this.place));
+    else this.stay();
   }
 
   scrolled() {
@@ -73,6 +73,7 @@ export class List {
     const by = top - this.top;
     if (Math.abs(by) < 1) return;
     this.top = top;
+    this.aimed = undefined;
     const now = performance.now();
     const pixels = !geometry.exact && Math.abs(by) <= NEAR * geometry.view && now - this.pushed < PUSH;
     if (pixels) this.pushed = now;
@@ -101,6 +102,7 @@ export class List {
   // Rows came or changed: what is read stays where it is, also while it is being scrolled.
   update() {
     const { geometry, box } = this;
+    if (this.aimed > this.pushed) return this.stay();
     this.stretch();
     if (geometry.exact) {
       this.top = box.scrollTop;
@@ -137,6 +139,7 @@ export class List {
   }
 
   toEnd() {
+    this.aimed = undefined;
     // Heights are known once the rows are there.
     for (let i = 0; i < 3; i++) {
       const place = this.geometry.end();
@@ -146,8 +149,16 @@ export class List {
     }
   }
 
+  stay() {
+    if (this.aimed > this.pushed) this.toRow(this.target);
+    else this.show(this.geometry.within(this.place));
+  }
+
+  // And there, until someone moves.
   toRow(row) {
     const { geometry } = this;
+    this.target = row;
+    this.aimed = performance.now();
     for (let i = 0; i < 2; i++) {
       const above = (geometry.view - geometry.height(row)) / 2;
       this.show(geometry.within(geometry.move({ row, offset: 0 }, -Math.max(above, 0))));

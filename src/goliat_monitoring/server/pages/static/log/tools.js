@@ -106,7 +106,7 @@ export function tools(viewer) {
     },
     problems: () => types(PROBLEMS),
     all: () => types(""),
-    "next-error": () => tried(error(false)),
+    "next-error": () => tried(error()),
     "last-error": () => tried(error(true)),
     copy: () => tried(copyRange()),
     "copy-whole": () => tried(copy(whole.querySelector("pre").textContent)),
@@ -139,9 +139,10 @@ export function tools(viewer) {
     button.textContent = many === 1 ? "Copy line" : `Copy ${count(many)} lines`;
   });
 
-  bind("f", "Follow the log, or let go", () => deeds.follow());
-  bind("e", "Next error", () => deeds["next-error"]());
-  bind("E", "Error before", () => deeds["last-error"]());
+  bind("f", "Follow the log, or let go", deeds.follow);
+  bind("e", "Next error", deeds["next-error"]);
+  bind("E", "Error before", deeds["last-error"]);
+  bind("Enter", "Mark a line of the log, then the next; Shift+\u2193: more", () => false);
   document.addEventListener("keydown", (event) => {
     if (!(event.ctrlKey || event.metaKey) || event.key !== "f" || event.shiftKey || event.altKey) return;
     const field = section.querySelector(".find input");
@@ -159,7 +160,7 @@ export function tools(viewer) {
   });
 
   const narrow = matchMedia("(max-width: 599px)").matches;
-  if ((kept("log-wrap") ?? (narrow ? "on" : "off")) === "on") wrap(true);
+  if ((kept("log-wrap") ?? (narrow && "on")) === "on") wrap(true);
   const kind = kept("log-time");
   if (["date", "start"].includes(kind)) tried(show(kind));
 }
