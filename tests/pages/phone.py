@@ -1,4 +1,4 @@
-"""What a person sees of the rows of a list on a phone."""
+"""What a person sees of the rows of a list on a phone, and of a field that is too narrow."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -21,6 +21,14 @@ ROWS = """(rows) => rows.map((row) => {
   }))
   return [row.innerText, row.getBoundingClientRect().height, over]
 })"""
+
+# How much of the chosen option's text a field is too narrow for, in pixels.
+CUT = """(field) => {
+  const style = getComputedStyle(field), pen = document.createElement('canvas').getContext('2d')
+  pen.font = style.font
+  const arrow = 20, rest = parseFloat(style.paddingLeft) + parseFloat(style.paddingRight) + arrow
+  return pen.measureText(field.selectedOptions[0].text).width + rest - field.clientWidth
+}"""
 
 
 def two_lines(page: Page, table: str, name: str) -> None:

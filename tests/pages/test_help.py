@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from goliat_monitoring.server.pages import manual
+from tests.pages.accessibility import problems
 from tests.pages.conftest import Screen, Server
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -65,6 +66,38 @@ def test_03_every_link_of_every_document_leads_somewhere(server: Server) -> None
                 assert server.api.get(target).status_code == 200, (address, link)
             elif anchor:
                 assert anchor in ids[target], (address, link)
+
+
+def test_03b_every_document_is_accessible_in_both_themes_and_fits_a_phone(screen: Screen) -> None:
+    page = screen.open("/help")
+    for name in [path.relative_to(DOCS).with_suffix("").as_posix() for path in sorted(DOCS.rglob("*.md"))]:
+        page.goto(f"{screen.url}/help/{name}")
+        # All that stands around the document is the same.
+        assert problems(page, ".prose") == [], name
+        page.set_viewport_size({"width": 360, "height": 740})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, name
+        page.set_viewport_size({"width": 1280, "height": 900})
+    page.emulate_media(color_scheme="dark")
+    for name in ("dashboard", "benchmarks"):
+        page.goto(f"{screen.url}/help/{name}")
+        assert problems(page) == [], name
+    # A table without headings begins with its first row.
+    machine = page.locator("table", has=page.get_by_role("cell", name="Load generator", exact=True))
+    expect(machine.locator("thead")).to_be_hidden()
+    expect(machine.get_by_role("cell", name="CPU", exact=True)).to_be_visible()
+
+
+def test_03c_the_calls_of_the_api_are_a_page_like_others(screen: Screen, server: Server) -> None:
+    page = screen.open("/help")
+    page.get_by_role("link", name="API", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("API")
+    expect(page.locator("#connection")).to_have_text("Live")
+    expect(page.locator(".calls dt", has_text=re.compile("^GET /api/runs$"))).to_be_visible()
+    assert problems(page) == []
+    page.set_viewport_size({"width": 360, "height": 740})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    machines = page.get_by_role("link", name="openapi.json").get_attribute("href")
+    assert "/api/runs" in server.get(str(machines))["paths"]
 
 
 @pytest.mark.parametrize(

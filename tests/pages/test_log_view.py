@@ -161,8 +161,34 @@ def test_a_very_long_line_is_clipped_and_whole_on_demand(screen: Screen) -> None
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text("Line 59\u202f994, 1\u202f000\u202f000 characters")
     assert page.evaluate("document.querySelector('#log-whole pre').textContent.length") == 1_000_000
+    screen.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    dialog.get_by_role("button", name="Copy").click()
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'y'.repeat(1_000_000)")
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
+
+
+def test_a_megabyte_and_a_bomb_of_colours_are_wrapped_and_nothing_runs(screen: Screen) -> None:
+    page, log = opened(screen, f"#L{BULK - 9}")
+    page.evaluate("() => { window.alert = () => { window.pwned = true; }; }")
+    page.get_by_role("button", name="Wrap").click()
+    page.evaluate(f"location.hash = '#L{BULK - 8}'")
+    for n in (BULK - 9, BULK - 8, BULK - 6):
+        page.evaluate(f"location.hash = '#L{n}'")
+        expect(log.locator(f"#L{n}.here")).to_be_in_viewport()
+        page.wait_for_function(CONTIGUOUS)
+    box, width = log.bounding_box(), log.evaluate("(box) => box.scrollWidth - box.clientWidth")
+    assert box is not None
+    assert width <= 0, "nothing is wider than the log"
+    # Each is cut, so neither fills the log for screens and screens.
+    for n in (BULK - 8, BULK - 6):
+        row = log.locator(f"#L{n}").bounding_box()
+        assert row is not None
+        assert row["height"] < 3 * box["height"], n
+        assert log.locator(f"#L{n} > span > *").count() <= 201
+    assert page.evaluate("window.pwned") is None
+    assert log.locator("script, img").count() == 0
+    page.get_by_role("button", name="Wrap").click()
 
 
 def test_search_counts_in_the_whole_log_and_goes_from_match_to_match(screen: Screen, server: Server) -> None:
@@ -235,6 +261,12 @@ def test_types_are_filtered_and_a_permalink_shows_all_again(screen: Screen) -> N
     scroll(page, 0.5)
     expect(log.locator("li.success").nth(20)).to_be_attached()
     expect(log.locator("li:not(.success)")).to_have_count(0)
+    page.locator("#log-levels").get_by_role("button", name="All", exact=True).click()
+    expect(page.locator("#log-range")).not_to_contain_text("of these types")
+    expect(page.locator("#log-levels input:checked")).to_have_count(0)
+    expect(log.locator("li:not(.success)").first).to_be_attached()
+    page.locator("#log-levels input[value=success]").check()
+    expect(log.locator("li:not(.success)")).to_have_count(0)
     page.keyboard.press("Escape")
     page.evaluate("location.hash = '#L45000'")
     expect(log.locator("#L45000.here")).to_be_in_viewport()
@@ -281,6 +313,13 @@ def test_errors_are_one_key_away_and_problems_grouped(screen: Screen) -> None:
     expect(page.locator("#log-said")).to_have_text("No error after this")
     log.press("E")
     expect(log.locator("#L30000.here")).to_be_in_viewport()
+    # The same by the mouse.
+    page.get_by_role("button", name="↓ Error").click()
+    expect(log.locator("#L50000.here")).to_be_in_viewport()
+    page.get_by_role("button", name="Previous error").click()
+    expect(log.locator("#L30000.here")).to_be_in_viewport()
+    page.get_by_role("button", name="Previous error").click()
+    expect(page.locator("#log-said")).to_have_text("No error before this")
     page.locator("#log-problems summary", has_text="2 errors and 4 warnings, by text").click()
     rows = page.locator("#log-problems li")
     expect(rows.nth(0)).to_contain_text("error × 1")  # noqa: RUF001
@@ -290,6 +329,31 @@ def test_errors_are_one_key_away_and_problems_grouped(screen: Screen) -> None:
     expect(log.locator("#L40000.here")).to_be_in_viewport()
     assert page.locator("#log-map .error").count() == 2
     assert 3 <= page.locator("#log-map .warning").count() <= 4
+    # The map leads to what it shows, and elsewhere to the line at that height.
+    field = page.locator("#log-map").bounding_box()
+    assert field is not None
+    page.mouse.click(field["x"] + 5, field["y"] + field["height"] * 49_930 / Long.total)
+    expect(log.locator("#L50000.here")).to_be_in_viewport()
+    page.mouse.click(field["x"] + 5, field["y"] + field["height"] / 4)
+    here = log.locator("li.here > i")
+    expect(here).to_have_text(re.compile(r"^1[45]\d{3}$"))
+    expect(here).to_be_in_viewport()
+
+
+def test_the_whole_log_is_downloaded_as_text_packed_and_raw(screen: Screen, server: Server) -> None:
+    page, _ = opened(screen)
+    got = {}
+    for name in ("text", "packed", "raw"):
+        with page.expect_download() as found:
+            page.locator("#log-section header").get_by_role("link", name=name, exact=True).click()
+        got[name] = Path(found.value.path()).read_bytes()
+    got["packed"] = gzip.decompress(got["packed"])
+    for name, content in got.items():
+        assert b"material 'Skin' is missing" in content, name
+    address = f"/api/runs/{Long.run}/log.txt"
+    assert got["text"] == server.api.get(address).content
+    assert got["raw"] == server.api.get(f"{address}?raw=true").content
+    assert COLOURS.encode() in got["raw"]
 
 
 def test_lines_have_addresses_and_can_be_copied(browser: Browser, server: Server) -> None:
@@ -402,6 +466,21 @@ def test_on_a_phone_a_line_that_is_gone_to_is_whole_in_the_middle(browser: Brows
     page.evaluate("document.body.dispatchEvent(new CustomEvent('sse:log'))")
     page.wait_for_load_state("networkidle")
     expect(log.locator("#L1")).to_be_in_viewport()
+    context.close()
+    assert not screen.complaints
+
+
+def test_on_a_phone_all_types_are_above_what_can_be_done(browser: Browser, live: str, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, server.url)
+    page = screen.open(f"/runs/{live}")
+    page.locator("#log-levels summary").click()
+    last = page.locator("#log-levels").get_by_role("button", name="All", exact=True)
+    expect(last).to_be_in_viewport(ratio=1)
+    # Nothing lies on it.
+    last.click(trial=True)
+    page.locator("#log-title").click()
+    expect(last).to_be_hidden()
     context.close()
     assert not screen.complaints
 

@@ -1,16 +1,19 @@
 """A study made in a real browser: from files and the library, as one types, and without a script."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import CONFIG, Screen, Server
+from tests.pages.phone import CUT
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CAMPAIGN, BASE = EXAMPLES / "far_field_campaign.json", EXAMPLES / "far_field_base.json"
 HOSTILE = "<script>alert(1)</script>"
+GROUPS = json.loads(CAMPAIGN.read_text()).get("frequencies_mhz") or json.loads(BASE.read_text())["frequencies_mhz"]
 expect.set_options(timeout=8000)
 
 
@@ -85,6 +88,57 @@ def test_02_a_taken_name_and_an_impossible_number_have_buttons_that_help(screen:
     page.get_by_role("button", name="12 parts").click()
     expect(page.locator("#preview h2")).to_have_text("12 parts, 432 simulations")
     expect(page.get_by_role("button", name="Create 12 assignments")).to_be_enabled()
+
+
+def test_02b_groups_a_price_another_split_and_a_parent_that_is_left_out(screen: Screen, server: Server) -> None:
+    page = screen.open("/studies/new")
+    page.get_by_label("File", exact=True).set_input_files(CAMPAIGN)
+    page.get_by_label("Files", exact=True).set_input_files(BASE)
+    expect(page.locator("#preview h2")).to_contain_text("432 simulations")
+    how = page.get_by_label("How", exact=True)
+    # What is chosen can be read.
+    for option in how.locator("option").all_inner_texts():
+        how.select_option(label=option)
+        assert how.evaluate(CUT) <= 0, option
+    how.select_option("custom")
+    expect(page.locator("#problem-groups")).to_have_text("Write the groups: 5800;3500,2140;450.")
+    page.get_by_label("Groups MHz").fill(";".join(str(it) for it in GROUPS))
+    expect(page.locator("#preview h2")).to_have_text(f"{len(GROUPS)} parts, 432 simulations")
+    expect(page.locator("#problem-groups")).to_be_empty()
+    price = page.locator("#preview dt", has_text="Price").locator("xpath=following-sibling::dd[1]")
+    for known, says in ((None, "no worker has a price"), (0.5, "EUR for about")):
+        gpu = {"gpu": "RTX 4090", "pricePerHour": known}
+        assert server.api.put("/api/settings/gpu-prices", json=gpu).status_code == 200
+        page.get_by_label("Price an hour").fill("")
+        page.get_by_role("button", name="Preview").click()
+        expect(price).to_contain_text(says)
+        if known is None:
+            page.get_by_label("Price an hour").fill("9,5")
+            expect(price).to_contain_text("EUR for about")
+    how.select_option("scenario")
+    expect(page.locator("#problem-split")).not_to_be_empty()
+    page.locator("#problem-split").get_by_role("button", name="phantom", exact=True).click()
+    expect(how).to_have_value("phantom")
+    expect(page.locator("#preview h2")).to_have_text("4 parts, 432 simulations")
+    page.locator(".parent summary").click()
+    page.get_by_role("button", name="Leave out").click()
+    expect(page.locator(".parent")).to_have_count(0)
+    expect(page.locator("#problem-parents")).to_contain_text("far_field_base.json")
+
+
+def test_02c_on_a_phone_hours_are_in_sight(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 740})
+    screen = Screen(context, server.url)
+    page = screen.open("/studies/new")
+    page.get_by_label("Config as JSON: paste it").fill(json.dumps(CONFIG))
+    # Of two simulations: cents are all of it.
+    expect(page.locator("#preview")).to_contain_text(re.compile(r"\d+\.\d\d \S \d+\.\d\d EUR for about"))
+    hours = page.get_by_role("columnheader", name="NVIDIA RTX 4090, h")
+    box = hours.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 360
+    context.close()
+    assert not screen.complaints
 
 
 def test_03_problems_stand_where_they_belong(screen: Screen) -> None:

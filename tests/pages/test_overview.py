@@ -231,6 +231,26 @@ def test_it_prints_without_controls_and_with_every_word(screen: Screen, server: 
     )
 
 
+def test_more_of_what_needs_a_person_is_one_click_away(screen: Screen, server: Server, fleet: Fleet) -> None:
+    many = server.study("all-failed", parts=25)
+    rewrite(
+        server, "UPDATE assignments SET state = 'FAILED', updated_at = ? WHERE super_study_id = ?", micros(), many["id"]
+    )  # fmt: skip
+    # A change that the server hears of makes the page anew.
+    fleet.full.beat(notes=["disk_low"])
+    page = screen.open("/")
+    rows = page.locator("#needs tbody tr")
+    expect(rows).to_have_count(20)
+    total = int(page.locator("#needs .count").inner_text())
+    assert total > 25
+    page.get_by_role("link", name="Show more").click()
+    expect(rows).to_have_count(total)
+    expect(page.get_by_role("link", name="Show more")).to_have_count(0)
+    expect(rows.filter(has_text="all-failed #24")).to_have_count(1)
+    assert server.api.delete(f"/api/super-studies/{many['id']}").is_success
+    expect(rows).to_have_count(total - 25)
+
+
 def test_an_upgraded_server_makes_open_pages_load_again(screen: Screen, server: Server, fleet: Fleet) -> None:
     page = screen.open("/")
     expect(page.locator("#connection")).to_have_text("Live")

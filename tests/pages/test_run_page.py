@@ -353,6 +353,10 @@ def test_09_the_slider_goes_back_through_the_pictures_of_a_tab(screen: Screen, m
     expect(viewer).to_contain_text("2 of 3")
     viewer.get_by_role("button", name="Later picture").click()
     expect(viewer).to_contain_text("3 of 3")
+    now = drawn(viewer)
+    viewer.get_by_role("button", name="Earlier picture").click()
+    expect(viewer).to_contain_text("2 of 3")
+    assert drawn(viewer) != now, "another picture is seen"
     viewer.get_by_role("button", name="Close").click()
     expect(viewer).to_be_hidden()
 
@@ -470,6 +474,24 @@ def test_15_everything_reads_without_javascript(browser: Browser, server: Server
     assert 100 < gpu.locator("tbody tr").count() <= 200
     expect(gpu.locator("thead")).to_contain_text("GPU, %")
     context.close()
+
+
+def test_15b_a_run_that_no_agent_can_end_is_given_up_as_lost(screen: Screen, server: Server) -> None:
+    part = server.study("by hand", parts=1)["assignments"][0]["id"]
+    server.heartbeat("203.0.113.8", "lab-hand")
+    run = server.claim(part, "203.0.113.8")
+    page = screen.open(f"/runs/{run}")
+    page.get_by_role("button", name="Give up as lost").click()
+    dialog = page.get_by_role("dialog", name="Give up this run as lost?")
+    expect(dialog).to_contain_text("Its missing simulations are queued again for another machine.")
+    dialog.get_by_role("button", name="Keep waiting").click()
+    assert server.get(f"/api/runs/{run}")["run"]["state"] != "lost"
+    page.get_by_role("button", name="Give up as lost").click()
+    dialog.get_by_role("button", name="Give up this run").click()
+    expect(page.locator(".head")).to_contain_text("Lost")
+    expect(page.get_by_role("button", name="Give up as lost")).to_have_count(0)
+    assert server.get(f"/api/runs/{run}")["run"]["state"] == "lost"
+    assert server.get(f"/api/assignments/{part}")["state"] == "PENDING"
 
 
 def test_16_a_live_part_is_light(server: Server) -> None:

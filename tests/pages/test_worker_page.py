@@ -159,6 +159,20 @@ def test_08_a_bare_client_shows_why_it_has_no_load(screen: Screen, server: Serve
     expect(page.locator("#sessions")).to_contain_text("Only agents have sessions.")
 
 
+def test_08b_the_agent_of_an_idle_worker_is_stopped(screen: Screen, server: Server) -> None:
+    idle = Machine(server, "win10-idle")
+    page = screen.open(f"/workers/{idle.id}")
+    asked = dialog(page, "Stop the agent", "Stop the agent of win10-idle?")
+    expect(asked).to_contain_text("It ends itself now. To use the machine again, start the agent on it.")
+    asked.get_by_role("button", name="Cancel").click()
+    assert wish(server, idle) == "active"
+    asked = dialog(page, "Stop the agent", "Stop the agent of win10-idle?")
+    asked.get_by_role("button", name="Stop the agent").click()
+    expect(page.locator(".sentence").first).to_have_text("Its agent ends itself.")
+    assert idle.beat().wish == "stopping"
+    idle.close()
+
+
 def test_09_removing_a_worker_names_what_is_lost(screen: Screen, machine: Machine, server: Server) -> None:
     machine.began(7200)
     machine.beat(VITALS)

@@ -193,6 +193,37 @@ def test_a_selection_is_paused_after_a_question_that_names_the_count(
     assert unreloaded(page)
 
 
+def test_a_range_is_chosen_with_shift_cleared_and_drained(
+    screen: Screen, server: Server, machines: dict[str, Machine]
+) -> None:
+    page = screen.open("/workers?sort=name")
+    order = names(page)
+    boxes = page.locator("#fleet tbody input")
+    boxes.nth(1).click()
+    boxes.nth(3).click(modifiers=["Shift"])
+    expect(page.locator("#selection-count")).to_have_text("3 workers selected")
+    assert [box.is_checked() for box in boxes.all()] == [1 <= place <= 3 for place in range(len(order))]
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#selection")).to_be_hidden()
+    assert not any(box.is_checked() for box in boxes.all())
+    pick(page, machines["charlie"])
+    pick(page, machines["alpha"])
+    page.get_by_role("button", name="Drain", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Drain 2 workers?")
+    expect(dialog).to_contain_text("They finish what they run, claim nothing new, and can then be taken away.")
+    dialog.get_by_role("button", name="Drain 2 workers").click()
+    expect(page.locator("#selection")).to_be_hidden()
+    for name in ("charlie", "alpha"):
+        assert server.get(f"/api/workers/{machines[name].id}")["worker"]["wish"] == "draining"
+    expect(page.locator(f"#w-{machines['charlie'].id}")).to_contain_text("Draining")
+    pick(page, machines["charlie"])
+    pick(page, machines["alpha"])
+    page.get_by_role("button", name="Resume").click()
+    page.get_by_role("button", name="Resume 2 workers").click()
+    expect(page.locator("#selection")).to_be_hidden()
+    assert server.get(f"/api/workers/{machines['alpha'].id}")["worker"]["wish"] == "active"
+
+
 def test_delete_says_what_is_lost_and_a_refusal_is_shown(
     screen: Screen, server: Server, machines: dict[str, Machine]
 ) -> None:
@@ -356,3 +387,28 @@ def test_axe_finds_nothing_and_a_thumb_reaches_what_acts(
         assert box["y"] + box["height"] <= 740, "in sight, at the bottom"
     context.close()
     assert not screen.complaints
+
+
+def test_more_than_a_page_holds_is_on_the_next(screen: Screen, server: Server, machines: dict[str, Machine]) -> None:
+    for number in range(100):
+        server.heartbeat(f"198.51.100.{number}", f"many-{number:03}")
+    total = len(server.get("/api/workers"))
+    page = screen.open("/workers?sort=name")
+    first = names(page)
+    assert len(first) == 100
+    expect(page.get_by_role("navigation", name="Pages")).to_contain_text(f"of {total}")
+    expect(page.get_by_role("link", name="Previous")).to_have_count(0)
+    page.get_by_role("link", name="Next").click()
+    assert "sort=name" in page.url, "the order stays"
+    rest = names(page)
+    assert len(rest) == total - 100
+    assert first + rest == names_sorted(server)
+    expect(page.get_by_role("link", name="Next")).to_have_count(0)
+    # What changes there is seen there.
+    expect(page.locator("#connection")).to_have_text("Live")
+    mark(page)
+    server.heartbeat("198.51.100.200", "many-late")
+    expect(page.get_by_role("link", name="many-late")).to_be_visible()
+    assert unreloaded(page)
+    page.get_by_role("link", name="Previous").click()
+    assert names(page) == first

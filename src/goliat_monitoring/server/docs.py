@@ -1,39 +1,33 @@
-"""The API's description: OpenAPI as JSON, and a plain page made from it that needs no script and no other host."""
+"""The API's description: OpenAPI as JSON, and a page made from it that needs no other host."""
 
-from html import escape
 from typing import Any
 
-from litestar import Request
+from litestar import Request, Router
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
 from goliat_monitoring import __version__
+from goliat_monitoring.server.pages.show import HEADERS, still
 
 PATH = "/api/docs"
 
 
-class PlainPage(OpenAPIRenderPlugin):
-    """Every call with its words, as one page of HTML."""
+class CallsPage(OpenAPIRenderPlugin):
+    """Every call with its words, as a page of the dashboard."""
 
     def __init__(self) -> None:
         super().__init__(path="/")
 
-    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:  # noqa: ARG002
+    def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The page."""
         calls = [
-            f"<dt><code><b>{escape(method.upper())}</b> {escape(path)}</code></dt>"
-            f"<dd>{escape(operation.get('description') or operation.get('summary') or '')}</dd>"
+            (method.upper(), path, operation.get("description") or operation.get("summary") or "")
             for path, item in sorted(openapi_schema["paths"].items())
             for method, operation in item.items()
             if isinstance(operation, dict)
         ]
-        page = (
-            '<!doctype html><html lang="en"><meta charset="utf-8"><title>goliat-monitoring API</title>'
-            f"<h1>goliat-monitoring API {escape(__version__)}</h1>"
-            f'<p>All of it for machines: <a href="{PATH}/openapi.json">openapi.json</a></p>'
-            f"<dl>{''.join(calls)}</dl></html>"
-        )
-        return page.encode()
+        page = still(request, "api.html", title="API", nav="help", styles=("help.css",), calls=calls, path=PATH)
+        return page.content.encode()
 
 
 def docs_config() -> OpenAPIConfig:
@@ -41,7 +35,7 @@ def docs_config() -> OpenAPIConfig:
     return OpenAPIConfig(
         title="goliat-monitoring",
         version=__version__,
-        path=PATH,
-        render_plugins=[PlainPage(), JsonRenderPlugin(path="/openapi.json")],
+        openapi_router=Router(PATH, route_handlers=[], response_headers=HEADERS),
+        render_plugins=[CallsPage(), JsonRenderPlugin(path="/openapi.json")],
         use_handler_docstrings=True,
     )

@@ -94,6 +94,17 @@ FAILED = Cause("study-a #9: failed", 7)
         (Fleet(), "No workers yet", "Connect a GPU machine."),
         (Fleet(queued=3), "No workers yet", "Connect a GPU machine. 3 assignments will start with the first one."),
         (Fleet(workers=3, working=2, queued=1), "Working", "2 of 3 workers run. 1 assignment queued."),
+        # As the numbers below it count: who is late is not among those that run, and is no stranger to work either.
+        (
+            Fleet(workers=15, working=5, late=8, queued=1),
+            "Working",
+            "5 of 15 workers run, 8 hold a run but are late. 1 assignment queued.",
+        ),
+        (
+            Fleet(workers=3, late=1, queued=2),
+            "Working",
+            "0 of 3 workers run, 1 holds a run but is late. 2 assignments queued.",
+        ),
         (
             Fleet(workers=3, working=1, lost=(GONE,), failed=1, cause=FAILED),
             "Working with trouble",

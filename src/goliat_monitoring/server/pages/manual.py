@@ -85,6 +85,7 @@ def document(name: str) -> Document | None:
     headings, title = _anchors(tokens), name
     if tokens and tokens[0].type == "heading_open" and tokens[0].tag == "h1":
         title = _plain(tokens[1])
+    _empty_headings(tokens)
     for token in tokens:
         _tame(token, posixpath.dirname(name))
         for child in token.children or []:
@@ -156,6 +157,13 @@ def _anchors(tokens: Sequence[Token]) -> list[Heading]:
         if token.tag in ("h2", "h3"):
             found.append(Heading(int(token.tag[1]), anchor, text))
     return found
+
+
+def _empty_headings(tokens: Sequence[Token]) -> None:
+    """A heading of a table that says nothing heads nothing: it becomes a cell as others."""
+    for before, inline, after in zip(tokens, tokens[1:], tokens[2:], strict=False):
+        if before.type == "th_open" and inline.type == "inline" and not inline.content:
+            before.tag = after.tag = "td"
 
 
 def _tame(token: Token, base: str) -> None:

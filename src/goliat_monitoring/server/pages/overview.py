@@ -113,7 +113,8 @@ def fleet_of(
     newest = next((need for need in needs if not need.key.endswith("-lost")), None)
     return Fleet(
         workers=len(workers),
-        working=sum(worker.run is not None for worker in heard),
+        working=sum(worker.run is not None for worker in heard if worker.view.presence == "online"),
+        late=sum(worker.run is not None for worker in heard if worker.view.presence == "late"),
         lost=tuple(_lost(worker) for worker in workers if worker.lost),
         claimable=sum(worker.view.wish == "active" and worker.run is None for worker in heard),
         idle_for=", ".join(f"{it.many} {it.word}" for it in others if it.many),

@@ -25,14 +25,15 @@ class Cause(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fleet:
-    """What the sentence is made from. `working`: workers with a live run that are heard. `claimable`: heard workers
-    that would take work; `idle_for`: why the others do not, such as "2 offline, 1 paused". `paused`: assignments of
-    paused studies that wait. `trouble`: things other than failures that need a person; `cause`: the newest thing that
-    does. `unfit`: what waits is such that no worker may have it.
+    """What the sentence is made from. `working`: workers with a live run that are heard, `late`: those with one that
+    are late. `claimable`: heard workers that would take work; `idle_for`: why the others do not, such as "2 offline,
+    1 paused". `paused`: assignments of paused studies that wait. `trouble`: things other than failures that need a
+    person; `cause`: the newest thing that does. `unfit`: what waits is such that no worker may have it.
     """
 
     workers: int = 0
     working: int = 0
+    late: int = 0
     lost: tuple[Lost, ...] = ()
     claimable: int = 0
     idle_for: str = ""
@@ -61,15 +62,17 @@ def say(fleet: Fleet) -> Said:
     if not fleet.workers:
         waits = f" {plural(fleet.queued, 'assignment')} will start with the first one." if fleet.queued else ""
         return Said("No workers yet", [f"Connect a GPU machine.{waits}"])
-    return _busy(fleet) if fleet.working or fleet.lost else _still(fleet)
+    return _busy(fleet) if fleet.working or fleet.late or fleet.lost else _still(fleet)
 
 
 def _busy(fleet: Fleet) -> Said:
     queued = f"{plural(fleet.queued, 'assignment')} queued."
     runs = f"{fleet.working} of {plural(fleet.workers, 'worker')} {'runs' if fleet.working == 1 else 'run'}"
+    if fleet.late:
+        runs += f", {fleet.late} {'holds a run but is' if fleet.late == 1 else 'hold a run but are'} late"
     needs = fleet.failed + fleet.trouble
     if fleet.lost:
-        if not fleet.working and not (fleet.queued and fleet.claimable):
+        if not fleet.working and not fleet.late and not (fleet.queued and fleet.claimable):
             return Said("Waiting for workers", [*_lost(fleet.lost), f" {queued}"])
         return Said("Working with trouble", [f"{runs}; ", *_lost(fleet.lost), f" {queued}"])
     if needs:

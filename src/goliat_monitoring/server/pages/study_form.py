@@ -21,17 +21,17 @@ from goliat_monitoring.wire.errors import Refused
 
 MOST_PARENTS = 40
 TEXTS = ("config_name", "config", "by", "number", "groups", "name", "description", "priority", "requirements", "price")
-# What a person chooses among: key, word, what it makes.
+# What a person chooses among: key, word, what it makes; short, for a field shows one line of it.
 SPLITS = (
-    ("balanced", "Balanced", "as many parts as keep N workers busy to the end"),
-    ("auto", "Auto", "N parts: groups of phantoms times groups of frequencies"),
-    ("phantom", "By phantom", "a part for each"),
-    ("frequency", "By frequency", "a part for each frequency, or antenna"),
-    ("custom", "Frequency groups", "a part for each group that you write"),
-    ("direction", "By direction", "a part for each incident direction"),
-    ("polarization", "By polarization", "a part for each"),
-    ("freq_x_pol", "By frequency and polarization", "a part for each pair"),
-    ("scenario", "By scenario", "a part for each placement scenario and orientation"),
+    ("balanced", "Balanced", "keeps N workers busy"),
+    ("auto", "Auto", "N parts"),
+    ("phantom", "By phantom", "a part each"),
+    ("frequency", "By frequency", "or antenna, a part each"),
+    ("custom", "Frequency groups", "those you write"),
+    ("direction", "By direction", "a part each"),
+    ("polarization", "By polarization", "a part each"),
+    ("freq_x_pol", "By frequency and polarization", "each pair"),
+    ("scenario", "By scenario", "and orientation"),
     ("", "Not at all", "one part"),
 )
 
