@@ -87,6 +87,7 @@ def test_a_viewer_asks_by_index_and_gets_long_lines_clipped(with_app: WithApp) -
         assert "matching" not in page
         levels = await app.get(f"{log}/levels", params={"parts": 3})
         assert levels["levels"] == {"default": 1, "error": 10, "info": 20}
+        assert (levels["errors"], levels["warnings"]) == (10, 0)
         assert [it["lines"] for it in levels["parts"]] == [11, 11, 9]
         assert levels["parts"][1] == {"firstLine": 12, "lines": 11, "levels": {"error": 3, "info": 8}}
         back = await app.get(f"{log}/search/back", params={"q": "needle", "before": 4})
@@ -108,6 +109,10 @@ def test_a_repeated_line_says_how_often_and_when_last(with_app: WithApp) -> None
         assert text == f"{at} - WARNING - lost the licence (repeated 3 times, last at {at})\n"
         whole = (await app.http.get(f"/api/runs/{run_id}/log.txt", params={"expand": True})).text.splitlines()
         assert [text.rpartition(" - ")[2] for text in whole] == ["lost the licence"] * 3
+        await app.post(f"/api/runs/{run_id}/give-up", {})
+        levels = await app.get(f"/api/runs/{run_id}/log/levels")
+        # The end is told by a warning of the server's own, which the run did not say.
+        assert (levels["levels"], levels["warnings"], levels["errors"]) == ({"warning": 2}, 3, 0)
 
     with_app(test)
 

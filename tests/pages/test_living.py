@@ -80,8 +80,12 @@ def test_a_failed_run_leads_from_its_first_error_to_the_evidence(screen: Screen,
     first = page.locator("#c-1")
     expect(first).to_contain_text("Failed")
     expect(first).to_contain_text("simulated failure")
-    once = page.locator("#evidence tr", has_text="times").first
-    expect(once).to_contain_text("error 4 times")
+    expect(first).to_contain_text("started, 1 error; ERROR during simulation: simulated failure")
+    expect(page.locator("#evidence h3 + table")).not_to_contain_text("error")
+    # From a case to its line.
+    page.get_by_role("link", name="1 error").last.click()
+    expect(page.locator(".log li.here")).to_contain_text("ERROR during simulation: simulated failure")
+    assert page.url.split("#")[1] != "evidence"
     # On paper stand the lines, and times that still mean something when they are read.
     page.emulate_media(media="print")
     expect(page.locator(".log li.here")).to_be_visible()
@@ -136,6 +140,12 @@ def test_a_lost_run_says_why_and_what_follows(screen: Screen, fleet: LivingFleet
     expect(page.get_by_role("heading", name="Evidence")).to_contain_text("0 of 4 proven")
     lines = page.locator(".log li")
     expect(lines.last).to_contain_text("Run ended: lost. Given up: the machine burnt down")
+    # What the server noted is no warning of the run, above the log as in the panel.
+    expect(page.locator(".run-panel")).to_contain_text("0 warnings, 0 errors")
+    expect(page.locator("#log-problems")).to_be_hidden()
+    # Another try has it: nobody must act.
+    expect(page.locator("#evidence .state.warn", has_text="Missing").first).to_be_visible()
+    expect(page.locator("#evidence .state.bad")).to_have_count(0)
 
 
 def place(shown: Locator) -> FloatRect:

@@ -300,7 +300,7 @@ def test_06_each_chart_has_a_table(screen: Screen, machine: Machine, server: Ser
     expect(button).to_have_attribute("aria-expanded", "true")
     expect(load.locator("thead")).to_have_text("TimeCPURAMGPUVRAM")
     newest = server.get(f"/api/runs/{machine.run}/samples?kind=vitals&points=600")["values"]["gpu"][-1]
-    expect(load.locator("tbody tr").first.locator("td").nth(2)).to_have_text(f"{newest:.0f} %")
+    expect(load.locator("tbody tr").first.locator("td").nth(2)).to_have_text(f"{int(newest)} %")
     assert 60 <= load.locator("tbody tr").count() <= 120
     button.click()
     expect(load.locator("table")).to_have_count(0)
@@ -314,7 +314,13 @@ def test_07_an_empty_chart_has_axes_and_says_why(screen: Screen, server: Server)
     expect(chart(page, "load").locator(".plot p")).to_have_text(
         "A GOLIAT without an agent reports no load of its machine."
     )
-    expect(chart(page, "progress").locator(".plot p")).to_have_text("No sample yet: they begin when GOLIAT speaks.")
+    progress = chart(page, "progress")
+    expect(progress.locator(".plot p")).to_have_text("GOLIAT has told no percentage yet.")
+    expect(chart(page, "left").locator(".plot p")).to_have_text("GOLIAT has told no time left yet.")
+    # The words stand on a ground of their own, and no hole is told where nothing is drawn.
+    assert progress.locator(".plot p").evaluate("(it) => getComputedStyle(it).backgroundColor") != "rgba(0, 0, 0, 0)"
+    progress.evaluate("({ chart }) => { chart.samples.gaps = [chart.bounds]; chart.draw(chart.bounds); }")
+    expect(progress.locator("text", has_text="no data")).to_be_hidden()
     assert chart(page, "load").evaluate("(f) => f.chart.marks[4]") == 100
     server.post(f"/api/runs/{run}/give-up", {})
 

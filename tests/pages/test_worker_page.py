@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.pages.conftest import RED, Screen, Server
 from tests.pages.machine import Machine
@@ -52,7 +52,8 @@ def test_01_a_worker_without_a_run_turns_when_it_claims(screen: Screen, machine:
     # The log and the plots of the run are there without anyone asking.
     expect(page.locator("#log li").first).to_contain_text("Processing Simulation 1/2")
     expect(page.locator("[data-chart=progress] .grid")).to_be_visible()
-    expect(page.locator("[data-chart=progress] output")).to_contain_text("GOLIAT says 13 %")
+    expect(page.locator("[data-chart=progress] output")).to_contain_text("GOLIAT says 12 %")
+    expect(page.locator(".run-panel")).to_contain_text("12 %")
     expect(page.locator(".run-panel")).to_contain_text("1 of 2")
 
 
@@ -83,6 +84,41 @@ def test_03_log_lines_and_curves_go_on_by_themselves(screen: Screen, machine: Ma
     machine.beat(VITALS)
     expect(load.locator("output")).to_contain_text("CPU 77 %", timeout=15_000)
     assert load.evaluate("(figure) => figure.chart.samples.columns.cpu.at(-1)") == 77
+
+
+def test_03b_beside_its_plots_nothing_is_cut(screen: Screen, browser: Browser, machine: Machine) -> None:
+    page = screen.open(f"/workers/{machine.id}")
+    page.set_viewport_size({"width": 1440, "height": 900})
+    wrap, follow = (page.locator(f"[data-do={name}]").bounding_box() for name in ("wrap", "follow"))
+    assert wrap is not None
+    assert follow is not None
+    assert wrap["y"] == follow["y"], "all tools stand in one row"
+    for _ in range(3):
+        machine.say(f"[PROGRESS]: 2% [1000/50000] Time Update @ {'of a very long line ' * 12}")
+    badge = page.locator("#log li > b").last
+    expect(badge).to_have_text("repeated 3 times")
+    seen = "(it) => it.getBoundingClientRect().right <= document.querySelector('#log').getBoundingClientRect().right"
+    assert badge.evaluate(seen)
+    for width in (1440, 600, 360):
+        page.set_viewport_size({"width": width, "height": 900})
+        for stage in ("Extracting Results", "Running Simulation"):
+            machine.tell("stage_progress", name=stage, current=1, total=2)
+            name = page.locator(".gauge .clip", has_text=f"Stage {stage}")
+            expect(name).to_be_visible()
+            assert name.evaluate("(it) => [it.scrollWidth <= it.clientWidth, it.scrollHeight <= it.clientHeight]") == [
+                True, True,
+            ], (width, stage)  # fmt: skip
+    # On a phone, where lines wrap, a text begins beside its number and away from the frame.
+    narrow = browser.new_context(viewport={"width": 360, "height": 740})
+    phone = Screen(narrow, screen.url).open(f"/workers/{machine.id}")
+    places = phone.locator("#log li", has_text="very long line").last.evaluate(
+        """(it) => ["i", "span"].map((kind) => it.querySelector(kind).getClientRects()[0])
+          .map(({ left, top }) => [left - document.querySelector("#log").getBoundingClientRect().left, top])"""
+    )
+    (left, above), (_, beside) = places
+    assert left >= 8
+    assert abs(above - beside) < 4
+    narrow.close()
 
 
 def test_04_the_tabs_tell_of_machine_sessions_and_runs(screen: Screen, machine: Machine) -> None:

@@ -4,11 +4,13 @@ import json
 from collections import Counter
 from functools import partial
 
-from goliat_monitoring.store import claims, tables
+from goliat_monitoring.store import claims, runs, tables
 from goliat_monitoring.store.bulk import insert_rows
+from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.read.samples import read_samples
 from goliat_monitoring.store.samples.age import AT_ONCE, COLUMNS, SamplesKept, samples_due, thin_samples
 from goliat_monitoring.wire import agent as wire
+from goliat_monitoring.wire.client import GuiUpdate
 from goliat_monitoring.wire.clock import SECOND
 from tests.store.conftest import Agent, House
 
@@ -125,3 +127,53 @@ def test_what_an_agent_tells_of_its_machine_is_a_sample(house: House) -> None:
     found = house.database.read_now(lambda c: read_samples(c, job.run_id, "vitals", since=None, until=None, points=500))
     # The one a second later was too soon.
     assert (len(found.times), found.values["disk_write"]) == (2, [80.5, 80.5])
+
+
+def percents(house: House, run_id: str) -> list[float | str | None]:
+    return house.database.read_now(
+        lambda c: read_samples(c, run_id, "progress", since=None, until=None, points=500)
+    ).values["percent"]
+
+
+def test_the_last_that_a_run_says_is_sampled_when_it_ends(house: House) -> None:
+    house.study("agents")
+    agent = Agent(house, "gpu-1")
+    job = house.do(claims.claim_next_for_agent, agent.worker_id, agent.session_id)
+    assert job is not None
+    told = {"type": "overall_progress", "total": 100}
+    for offset, (pause, percent) in enumerate([(0, 10), (6, 50), (1, 75), (1, 100)]):
+        house.now += pause * SECOND
+        agent.send(job, offset, wire.MessageItem(house.now, {**told, "current": percent}))
+    assert percents(house, job.run_id) == [10, 50]
+    last = house.now
+    house.now += 60 * SECOND
+    house.do(runs.give_up, job.run_id, "burnt down", "test")
+    assert percents(house, job.run_id) == [10, 50, 100]
+    assert max(row.sender_at for row in house.rows(tables.samples)) == last
+
+
+def test_a_bare_run_ends_with_a_sample_and_what_is_sampled_already_stays_one(house: House) -> None:
+    def say(**message: object) -> str:
+        said = GuiUpdate(machine_id="203.0.113.9", message=message, timestamp=house.now / SECOND)
+        run_id = house.hear(gui_message(said, house.moment, "203.0.113.9"))
+        assert isinstance(run_id, str)
+        return run_id
+
+    run_id = say(type="overall_progress", current=20, total=100)
+    house.pass_time(1)
+    say(type="overall_progress", current=40, total=100)
+    say(type="finished", message="Study finished successfully")
+    assert percents(house, run_id) == [20]
+    house.pass_time(60)
+    assert percents(house, run_id) == [20, 40]
+    house.pass_time(120)
+    again = say(type="sim_details", count=1, total=1, details="one more")
+    say(type="overall_progress", current=30, total=100)
+    assert again != run_id
+    house.do(runs.give_up, again, "burnt down", "test")
+    assert percents(house, again)[-1] == 30
+    (last,) = [row for row in house.rows(tables.samples) if row.run_id == again]
+    assert json.loads(last.body) == {"percent": 30, "sim_index": 1, "sim_total": 1}
+    silent = a_run(house)
+    house.do(runs.give_up, silent, "burnt down", "test")
+    assert {row.run_id for row in house.rows(tables.samples)} == {run_id, again}

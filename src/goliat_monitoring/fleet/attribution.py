@@ -56,6 +56,31 @@ class Slots:
 
 def slots_of(expected: Sequence[Case], expected_total: int | None, ordered: Sequence[Sign]) -> tuple[Slots, list[Sign]]:
     """The expected cases with their signs, and the signs that belong to none. `ordered`: by time."""
+    slots, owners = owners_of(expected, expected_total, ordered)
+    loose: list[Sign] = []
+    begun: list[int] = []
+    announced: set[int] = set()
+    for sign, owner in zip(ordered, owners, strict=True):
+        if sign.kind is not SignKind.SIM_STARTED:
+            if owner is None:
+                loose.append(sign)
+        elif owner is not None:
+            owner.started = True
+            begun.append(owner.ordinal)
+            if not sign.line:
+                announced.add(owner.ordinal)
+    last = max(begun, default=-1)
+    for slot in slots.listed:
+        slot.skipped = not slot.started and slot.ordinal < last
+        unheard = bool(announced) and slot.ordinal < last and slot.ordinal + 1 not in announced
+        slot.doubtful = unheard or sum(sign.kind is SignKind.EXTRACTED for sign in slot.signs) > 1
+    return slots, loose
+
+
+def owners_of(
+    expected: Sequence[Case], expected_total: int | None, ordered: Sequence[Sign]
+) -> tuple[Slots, list[Slot | None]]:
+    """The expected cases with their signs, and of each sign the case that it belongs to. `ordered`: by time."""
     starts = [sign for sign in ordered if sign.kind is SignKind.SIM_STARTED]
     slots = _expected(expected) if expected else _announced(starts, expected_total, ordered)
     by_key = {slot.key: slot for slot in slots.listed}
@@ -64,14 +89,11 @@ def slots_of(expected: Sequence[Case], expected_total: int | None, ordered: Sequ
     find = _finder(expected, slots.listed)
     by_line = _timeline([sign for sign in starts if sign.line], find)
     by_message = _timeline([sign for sign in starts if not sign.line], find)
-    loose: list[Sign] = []
-    begun: list[int] = []
+
+    owners: list[Slot | None] = []
     for sign in ordered:
         if sign.kind is SignKind.SIM_STARTED:
-            slot = find(sign)
-            if slot is not None:
-                slot.started = True
-                begun.append(slot.ordinal)
+            owners.append(find(sign))
             continue
         if sign.case_key is not None:
             owner = by_key.get(sign.case_key)
@@ -79,14 +101,10 @@ def slots_of(expected: Sequence[Case], expected_total: int | None, ordered: Sequ
             owner = _under_way(by_line or by_message, sign)
         else:
             owner = _under_way(by_message or by_line, sign)
-        (loose if owner is None else owner.signs).append(sign)
-    last = max(begun, default=-1)
-    announced = {slot.ordinal for _, slot in by_message if slot is not None}
-    for slot in slots.listed:
-        slot.skipped = not slot.started and slot.ordinal < last
-        unheard = bool(announced) and slot.ordinal < last and slot.ordinal + 1 not in announced
-        slot.doubtful = unheard or sum(sign.kind is SignKind.EXTRACTED for sign in slot.signs) > 1
-    return slots, loose
+        if owner is not None:
+            owner.signs.append(sign)
+        owners.append(owner)
+    return slots, owners
 
 
 Finder = Callable[[Sign], Slot | None]

@@ -15,6 +15,7 @@ from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log import window
 from goliat_monitoring.store.log.append import note, note_line
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.samples import progress
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.ids import new_id
 
@@ -189,7 +190,8 @@ def end(
     cause = cause_of(state, trouble, moment.now - row.claimed_at, done_cases or 0)
     key = failure_key(trouble) if cause is Cause.FAST else None
     level = "success" if state == RunState.SUCCEEDED else "warning"
-    last = note_line(moment.now, f"Run ended: {state.replace('_', ' ')}. {reason}".strip(), level)
+    said = f"Run ended: {state.replace('_', ' ')}. {_sentence(reason)}"
+    last = note_line(moment.now, said.strip(), level)
     log, numbered = window.close(connection, moment, row.id, last)
     values: dict[str, Any] = {
         **numbered,
@@ -208,6 +210,7 @@ def end(
     with driver.one_journey(connection):
         log.save()
         update_rows(connection, runs, tuple(values), [(row.id, *values.values())])
+        progress.keep_last(connection, row)
         record(
             connection,
             moment.now,
@@ -226,6 +229,12 @@ def end(
     touched(connection, row.id, row.worker_id)
     # Its agent hears of it at once.
     touch(connection, f"directive:{row.worker_id}")
+
+
+def _sentence(text: str) -> str:
+    """`text` with a capital first letter, unless its first word has one further on, as in iSolve."""
+    first = text.partition(" ")[0]
+    return text[:1].upper() + text[1:] if first.islower() else text
 
 
 def give_up(connection: Connection, moment: Moment, run_id: str, reason: str, actor: str) -> None:

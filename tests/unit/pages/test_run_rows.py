@@ -2,13 +2,16 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from goliat_monitoring.server.pages.evidence import Case, cases_of, loose_of, most_telling
 from goliat_monitoring.server.pages.numbers import span_range
 from goliat_monitoring.server.pages.run_parts import phase_rows
+from goliat_monitoring.server.pages.words import case_signs
+from goliat_monitoring.store.read.evidence import Sign, Simulation
 from goliat_monitoring.store.read.phase_times import PhaseTime
-from goliat_monitoring.store.read.runs import RunSummary, Sign, Simulation
+from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.studies import CaseView
 
 
@@ -45,24 +48,31 @@ def test_a_phase_is_a_share_of_all_and_a_subtask_of_its_phase() -> None:
             time("setup", "setup_load_phantom", 25.0),
             time("run", "", 200.0, 100.0),
             time("run", "run_isolve_execution", 150.0, 90.0),
-            time("extract", "extract_sar_statistics", 30.0),
-            time("extract", "extract_input_power", 10.0),
+            time("extract", "extract_sar_statistics", 75.0),
+            time("extract", "extract_input_power", 25.0),
         ]
     )
     assert [(row.name, row.share) for row in rows] == [
-        ("Setup", 25),
+        ("Setup", 20),
         ("Load phantom", 25),
-        ("Run", 75),
+        ("Run", 60),
         ("iSolve execution", 80),
-        # The first extraction is not over: its subtasks are shares of what they took together.
+        # The first extraction is not over: it is what its subtasks took together.
+        ("Extract", 20),
         ("SAR statistics", 75),
         ("Input power", 25),
     ]
 
 
+def test_before_the_first_phase_is_over_its_subtasks_say_how_long_it_took() -> None:
+    phase, part = phase_rows([time("setup", "setup_load_phantom", 1.5)])
+    assert (phase.name, phase.time.total, phase.time.count, phase.share) == ("Setup", 1.5, 0, 100)
+    assert (part.name, part.share) == ("Load phantom", 100)
+
+
 def test_of_many_cases_the_troubled_ones_stay() -> None:
     states = ["failed", *["done"] * 199, "running", *["pending"] * 231]
-    cases = [Case(i + 1, f"case {i + 1}", state, "", None) for i, state in enumerate(states)]
+    cases = [Case(i + 1, f"case {i + 1}", state, (), None) for i, state in enumerate(states)]
     kept = most_telling(cases, 50)
     assert [case.ordinal for case in kept] == [1, *range(153, 202)]
     assert most_telling(cases[:50], 50) == cases[:50]
@@ -97,11 +107,27 @@ def test_what_another_try_proved_is_no_proof_of_this_one() -> None:
     begun.append(simulation(2, "running", "", heard("sim_started")))
     asked = [expected(1, "done", "this"), expected(2, "done", "other"), expected(3, "done", "other")]
     rows = cases_of(begun, asked, summary())
-    assert [(row.state, row.heard, row.elsewhere) for row in rows] == [
+    assert [(row.state, row.said, row.elsewhere) for row in rows] == [
         ("done", "started, result arrived", False),
         ("unproven", "started; proven by another try", True),
         ("elsewhere", "proven by another try", True),
     ]
+
+
+def test_evidence_is_told_in_its_order_and_leads_to_the_log() -> None:
+    said = "ERROR during simulation: no licence"
+    signs = [heard("run_done", at=9), heard("error", said, 7), heard("sim_started", at=1), heard("error", said, 8)]
+    signs[3] = msgspec.structs.replace(signs[3], line=812)
+    (row,) = cases_of([simulation(1, "failed", said, *signs)], [], summary())
+    assert row.said == f"started, 2 errors, solved; {said}"
+    assert [it.line for it in row.heard] == [None, 812, None, 812]
+
+
+def test_nobody_must_act_on_what_another_try_takes_up() -> None:
+    assert {state: case_signs(True)[state].tone for state in ("missing", "failed", "done", "unproven")} == {
+        "missing": "warn", "failed": "warn", "done": "ok", "unproven": "warn",
+    }  # fmt: skip
+    assert case_signs(False)["missing"].tone == "bad"
 
 
 def test_evidence_about_the_whole_run_that_says_the_same_is_one_row() -> None:

@@ -9,7 +9,7 @@ from goliat_monitoring.store.log.search import Query
 from goliat_monitoring.store.read.log_levels import Counted, Part
 from goliat_monitoring.store.read.log_search import Earlier, Found, FoundInStudy
 from goliat_monitoring.store.read.logs import LogLine, LogPage
-from goliat_monitoring.store.read.problems import Problems
+from goliat_monitoring.store.read.problems import Problems, Said
 from goliat_monitoring.wire.clock import iso
 from goliat_monitoring.wire.lines import ANSI, plain
 
@@ -67,9 +67,14 @@ class PartJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class LevelsAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """All numbered lines, in order, in parts. `levels`: how many there are of each level in all."""
+    """All numbered lines, in order, in parts. `levels`: how many there are of each level in all.
+
+    `warnings`, `errors`: of what was said, repeats included; what the server itself noted is not among them.
+    """
 
     levels: dict[str, int]
+    warnings: int
+    errors: int
     parts: list[PartJson]
 
 
@@ -102,11 +107,12 @@ def counted_answer(found: Counted, wish: Wish) -> LogAnswer:
     return answer
 
 
-def levels_answer(parts: Iterable[Part]) -> LevelsAnswer:
-    """Where the levels lie."""
+def levels_answer(parts: Iterable[Part], said: Said) -> LevelsAnswer:
+    """Where the levels lie, and how much trouble was said."""
     found = [PartJson(first_line=it.first_line, lines=it.lines, levels=it.levels) for it in parts]
     names = sorted({name for it in found for name in it.levels})
-    return LevelsAnswer(levels={name: sum(it.levels.get(name, 0) for it in found) for name in names}, parts=found)
+    levels = {name: sum(it.levels.get(name, 0) for it in found) for name in names}
+    return LevelsAnswer(levels=levels, warnings=said.warnings, errors=said.errors, parts=found)
 
 
 def _clipped(line: LogLine, most: int | None) -> LogLine:

@@ -35,7 +35,7 @@ from goliat_monitoring.store.log.search import Query
 from goliat_monitoring.store.read.log_levels import list_parts, read_counted
 from goliat_monitoring.store.read.log_search import search_back, search_log, search_study
 from goliat_monitoring.store.read.logs import NEWEST, NO_LEVELS, read_log
-from goliat_monitoring.store.read.problems import first_error, list_problems
+from goliat_monitoring.store.read.problems import first_error, list_problems, said
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.lines import LEVELS
 
@@ -98,7 +98,7 @@ async def run_log_levels(
 ) -> LevelsAnswer:
     """How many lines of each level the log holds, in about `parts` parts of it: where its warnings and errors are."""
     load = services.storage.read_part
-    return await services.db.read(lambda c: levels_answer(list_parts(c, run_id, load, parts)))
+    return await services.db.read(lambda c: levels_answer(list_parts(c, run_id, load, parts), said(c, run_id)))
 
 
 @get("/api/runs/{run_id:str}/log/search", tags=["Logs"])

@@ -4,8 +4,9 @@ import msgspec
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.api.time_shapes import RangeJson, TimesJson, finish_json, range_json
+from goliat_monitoring.store.read.evidence import Sign
 from goliat_monitoring.store.read.phase_times import PhaseTime
-from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary, Sign
+from goliat_monitoring.store.read.runs import Artifact, RunDetail, RunSummary
 from goliat_monitoring.store.read.screenshots import Screenshot
 from goliat_monitoring.wire.clock import iso, iso_or_none
 
@@ -56,10 +57,14 @@ class RunJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class SignJson(msgspec.Struct, rename="camel", kw_only=True):
+    """`line`: the number of the log line that told it, where that is known: of warnings and errors the first and the
+    last of each text."""
+
     kind: str
     time: str
     received_at: str
     text: str
+    line: int | None
 
 
 class SimulationJson(msgspec.Struct, rename="camel", kw_only=True):
@@ -192,7 +197,13 @@ def run_answer(detail: RunDetail, future: Outlook, now: int) -> RunAnswer:
 
 
 def _sign_json(sign: Sign) -> SignJson:
-    return SignJson(kind=sign.kind, time=iso(sign.sender_at), received_at=iso(sign.received_at), text=sign.text)
+    return SignJson(
+        kind=sign.kind,
+        time=iso(sign.sender_at),
+        received_at=iso(sign.received_at),
+        text=sign.text,
+        line=sign.line,
+    )
 
 
 def artifact_json(artifact: Artifact) -> ArtifactJson:

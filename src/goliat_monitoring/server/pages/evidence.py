@@ -1,18 +1,17 @@
 """What speaks for and against each case of a run, as rows of a table."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from goliat_monitoring.server.pages.numbers import plural
-from goliat_monitoring.store.read.runs import RunSummary, Sign, Simulation
+from goliat_monitoring.store.read.evidence import Sign, Simulation
+from goliat_monitoring.store.read.runs import RunSummary
 from goliat_monitoring.store.read.studies import CaseView
 from goliat_monitoring.wire.clock import SECOND
 
 LOOSE_SHOWN = 20
 # Of more cases than these, some are left out of the page.
 CASES_SHOWN = 150
-ELSEWHERE = "proven by another try"
 KINDS = {
     "sim_started": "started",
     "run_done": "solved",
@@ -28,25 +27,43 @@ KINDS = {
 }
 
 
+class Heard(NamedTuple):
+    """What speaks for or against a case. `line`: of the log, where it is known. `why`: the reason of its state."""
+
+    text: str
+    line: int | None = None
+    why: bool = False
+
+
 class Case(NamedTuple):
-    """One row of the evidence table. `heard`: what speaks for or against it. `took`: seconds. `elsewhere`: another
-    run of the assignment proved it."""
+    """One row of the evidence table. `heard`: in order of time, and why it counts as it does. `took`: seconds.
+    `elsewhere`: another run of the assignment proved it."""
 
     ordinal: int
     name: str
     state: str
-    heard: str
+    heard: tuple[Heard, ...]
     took: float | None
     elsewhere: bool = False
 
+    @property
+    def said(self) -> str:
+        """All that was heard as one text."""
+        return "".join(f"{'; ' if it.why else ', '}{it.text}" for it in self.heard)[2:]
+
 
 class Loose(NamedTuple):
-    """Evidence about no single simulation, alike pieces together. `sender_at`: of the newest."""
+    """Evidence about no single simulation, alike pieces together. `sender_at`, `line`: of the newest."""
 
     kind: str
     text: str
     times: int
     sender_at: int
+    line: int | None
+
+
+HERE = Heard("proven by this run", why=True)
+ELSEWHERE = Heard("proven by another try", why=True)
 
 
 def cases_of(simulations: Iterable[Simulation], expected: list[CaseView], run: RunSummary) -> list[Case]:
@@ -61,14 +78,14 @@ def cases_of(simulations: Iterable[Simulation], expected: list[CaseView], run: R
             if case.state == "done" and case.run_id == run.id:
                 row = row._replace(state="done")
             elif case.state == "done":
-                row = row._replace(heard="; ".join(part for part in (row.heard, ELSEWHERE) if part), elsewhere=True)
+                row = row._replace(heard=(*row.heard, ELSEWHERE), elsewhere=True)
             rows.append(row)
         elif case.state == "done" and case.run_id == run.id:
-            rows.append(Case(case.ordinal + 1, name, "done", "proven by this run", None))
+            rows.append(Case(case.ordinal + 1, name, "done", (HERE,), None))
         elif case.state == "done":
-            rows.append(Case(case.ordinal + 1, name, "elsewhere", ELSEWHERE, None, elsewhere=True))
+            rows.append(Case(case.ordinal + 1, name, "elsewhere", (ELSEWHERE,), None, elsewhere=True))
         else:
-            rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", "", None))
+            rows.append(Case(case.ordinal + 1, name, "pending" if run.live else "missing", (), None))
     known = {case.case_key for case in expected}
     rows.extend(
         _case(it, it.details or it.case_key or f"simulation {it.ordinal}", run)
@@ -92,18 +109,27 @@ def most_telling(cases: list[Case], most: int = CASES_SHOWN) -> list[Case]:
 
 def _case(it: Simulation, name: str, run: RunSummary) -> Case:
     # The same is often heard twice, as a message and as a line. Only of errors the number says something.
-    kinds = Counter(KINDS.get(sign.kind, sign.kind) for sign in sorted(it.evidence, key=lambda sign: sign.sender_at))
-    heard = ", ".join(plural(count, kind) if kind == "error" else kind for kind, count in kinds.items())
+    by_kind: dict[str, list[Sign]] = {}
+    for sign in sorted(it.evidence, key=lambda sign: sign.sender_at):
+        by_kind.setdefault(KINDS.get(sign.kind, sign.kind), []).append(sign)
+    heard = [
+        Heard(plural(len(signs), kind) if kind == "error" else kind, _line(signs)) for kind, signs in by_kind.items()
+    ]
     why = it.why or _last_trouble(it.evidence)
-    if why.removeprefix("its ") in kinds:
-        why = ""
+    if why and why.removeprefix("its ") not in by_kind:
+        heard.append(Heard(why, _line([sign for sign in it.evidence if sign.text == why]), why=True))
     took = None
     if it.started_sender_at is not None and it.ended_sender_at is not None:
         took = (it.ended_sender_at - it.started_sender_at) / SECOND
     # Only the newest is under way, and only while its run lives. The others lack a proof, whatever became of them.
     under_way = run.live and it.ordinal >= (run.sim_index or 0)
     state = "unproven" if it.state == "running" and not under_way else it.state
-    return Case(it.ordinal, name, state, "; ".join(part for part in (why, heard) if part), took)
+    return Case(it.ordinal, name, state, tuple(heard), took)
+
+
+def _line(signs: list[Sign]) -> int | None:
+    """The first line of the log that is known of them."""
+    return next((sign.line for sign in signs if sign.line is not None), None)
 
 
 def _last_trouble(signs: list[Sign]) -> str:
@@ -116,7 +142,7 @@ def loose_of(signs: list[Sign]) -> list[Loose]:
     for sign in signs:
         key = KINDS.get(sign.kind, sign.kind), sign.text
         # What was heard again moves to the end.
-        before = alike.pop(key, None)
-        times, at = (before.times, before.sender_at) if before is not None else (0, 0)
-        alike[key] = Loose(*key, times + 1, max(at, sign.sender_at))
+        before = alike.pop(key, Loose(*key, 0, 0, None))
+        line = sign.line if sign.line is not None else before.line
+        alike[key] = Loose(*key, before.times + 1, max(before.sender_at, sign.sender_at), line)
     return list(alike.values())[-LOOSE_SHOWN:]

@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import msgspec
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.files import SHOWN
 from goliat_monitoring.server.pages.evidence import cases_of, loose_of, most_telling
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Part, section
+from goliat_monitoring.server.pages.words import case_signs, is_taken_up
+from goliat_monitoring.store.read.evidence import simulations_of
+from goliat_monitoring.store.read.overview import assignment_state
 from goliat_monitoring.store.read.phase_times import PhaseTime, phase_times
-from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary, simulations_of
+from goliat_monitoring.store.read.runs import Artifact, artifacts_of, run_summary
 from goliat_monitoring.store.read.screenshots import screenshots_of
 from goliat_monitoring.store.read.studies import list_cases
 
@@ -56,10 +60,12 @@ def load_evidence(run_id: str, connection: Connection, now: int) -> Mapping[str,
     expected = list_cases(connection, run.assignment_id) if run.assignment_id else []
     cases = cases_of(simulations, expected, run)
     done = sum(case.state == "done" for case in cases)
+    taken_up = not run.live and is_taken_up(assignment_state(connection, run.assignment_id))
     return {
         "title": "",
         "run_id": run_id,
         "cases": most_telling(cases),
+        "signs": case_signs(taken_up),
         "total": len(cases),
         "done": done,
         "elsewhere": sum(case.elsewhere for case in cases),
@@ -70,30 +76,37 @@ def load_evidence(run_id: str, connection: Connection, now: int) -> Mapping[str,
 def load_timings(run_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """How long phases and subtasks took. Raises `Refused` 404."""
     del now
-    times = phase_times(connection, run_id)
+    rows = phase_rows(phase_times(connection, run_id))
     return {
         "title": "",
-        "phases": phase_rows(times),
-        "total": sum(it.total for it in times if not it.subtask),
+        "phases": rows,
+        "total": sum(row.time.total for row in rows if not row.time.subtask),
         "live": run_summary(connection, run_id).live,
     }
 
 
 def phase_rows(times: list[PhaseTime]) -> list[PhaseRow]:
-    """Each phase with its share of all, each subtask with its share of its phase; while a phase goes on for the first
-    time, with its share of the subtasks that are over."""
+    """Each phase with its share of all, each subtask with its share of its phase. A phase that was not over yet, not
+    once, is what its subtasks took."""
     wholes = {it.phase: it.total for it in times if not it.subtask}
     parts: dict[str, float] = {}
     for it in times:
         if it.subtask:
             parts[it.phase] = parts.get(it.phase, 0.0) + it.total
-    everything = sum(wholes.values())
-    rows = []
+    everything = sum((parts | wholes).values())
+    rows: list[PhaseRow] = []
     for it in times:
+        if it.phase not in wholes and all(row.time.phase != it.phase for row in rows):
+            begun = msgspec.structs.replace(it, subtask="", count=0, total=parts[it.phase])
+            rows.append(PhaseRow(name_of(begun), begun, _share(begun.total, everything)))
         # A phase under way has subtasks that its own total does not hold yet.
         whole = max(wholes.get(it.phase, 0.0), parts.get(it.phase, 0.0)) if it.subtask else everything
-        rows.append(PhaseRow(name_of(it), it, round(100 * it.total / whole) if whole > 0 else 0))
+        rows.append(PhaseRow(name_of(it), it, _share(it.total, whole)))
     return rows
+
+
+def _share(part: float, whole: float) -> int:
+    return round(100 * part / whole) if whole > 0 else 0
 
 
 def name_of(time: PhaseTime) -> str:

@@ -109,10 +109,23 @@ def sign(kind: str, state: str) -> Sign:
     return known or Sign("ring", state.replace("_", " ").capitalize(), "off")
 
 
+def is_taken_up(assignment_state: str | None) -> bool:
+    """Whether somebody takes up, or took up, what a run of the assignment left undone."""
+    return assignment_state not in (None, "FAILED", "CANCELLED")
+
+
+def case_signs(taken_up: bool) -> dict[str, Sign]:
+    """The signs of a run's cases. `taken_up`: the run is over, and another one does, or did, what it left undone; so
+    nobody must act, and nothing is red."""
+    return {
+        state: it._replace(tone="warn") if taken_up and it.tone == "bad" else it for state, it in SIMULATION.items()
+    }
+
+
 def run_sign(state: str, assignment_state: str | None, attempt: int) -> Sign:
     """A run that ended badly is red only when nobody takes its work up again."""
     plain = sign("run", state)
-    if state not in ENDED_BADLY or assignment_state in (None, "FAILED", "CANCELLED"):
+    if state not in ENDED_BADLY or not is_taken_up(assignment_state):
         return plain
     if assignment_state == "PENDING":
         return Sign(plain.icon, f"{plain.word}, try {attempt + 1} is due", "warn")

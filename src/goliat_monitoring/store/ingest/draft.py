@@ -13,6 +13,7 @@ from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import SECOND
 from goliat_monitoring.store.ingest.reading import Reading
 from goliat_monitoring.store.log.phases import Took
+from goliat_monitoring.store.samples import progress
 
 # Kept as they came. The rest is folded into the run's summary; an unknown type is always kept.
 FOLDED = frozenset(
@@ -24,12 +25,9 @@ MESSAGES_KEPT = 20_000
 LIFELESS = frozenset({"overall_progress", "profiler_update", "end_animation"})
 # A value that only says when something was last heard is written again when it is this much older.
 COARSE = SECOND
-# The smallest time between two samples of one kind that are kept of a run.
+# The smallest time between two samples of one kind that are kept of a run; its end is sampled whenever it comes.
 SAMPLE_EVERY = 5 * SECOND
 LIVE = frozenset(state.value for state in RunState if not state.terminal)
-# What a run's columns give to a sample of its progress.
-PROGRESS = ("percent", "stage", "stage_percent", "sim_index", "sim_total", "eta_seconds", "solver_percent",
-            "mcells_per_s")  # fmt: skip
 # A terminal state is final, and so is its summary. Counts still say what the log holds.
 COUNTED_LATE = frozenset({"warnings", "errors", "evidence_count", "last_line", "last_line_sender_at"})
 
@@ -117,8 +115,7 @@ class RunDraft:
         if self.run.first_sign_at is None:
             self.values["first_sign_at"] = self.now
         if self._progressed_at is not None and self._due("progress_sampled_at", self.now):
-            body = {name: self.get(name) for name in PROGRESS if self.get(name) is not None}
-            self.samples.append(("progress", self._progressed_at, self.now, msgspec.json.encode(body).decode()))
+            self.samples.append(("progress", self._progressed_at, self.now, progress.body_of(self.get)))
 
     def set_coarse(self, name: str, value: int) -> None:
         """Set a time that nobody reads to the microsecond, unless what is written is nearly the same."""

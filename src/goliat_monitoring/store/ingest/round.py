@@ -21,13 +21,13 @@ from goliat_monitoring.store.log import append, window
 from goliat_monitoring.store.log.append import LogRows, LogState, state_values
 from goliat_monitoring.store.log.held import body_of
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.samples import progress as samples
 
 MESSAGES = ("run_id", "received_at", "sender_at", "type", "body")
 COLUMNS: tuple[str, ...] = tuple(map(str.__str__, tables.runs.c.keys()))
 # All of a run `r`, as `RunRow` takes it.
 RUN_COLUMNS = ", ".join(f"r.{name}" for name in COLUMNS)
 _READ = f"SELECT {RUN_COLUMNS} FROM runs AS r JOIN {{rows}} ON r.id = v.c0 ORDER BY r.id"  # noqa: S608 - own names
-SAMPLES = ("run_id", "kind", "step", "sender_at", "received_at", "body")
 TIMES = ("run_id", "phase", "subtask", "sender_at", "seconds")
 
 
@@ -122,12 +122,12 @@ class Round:
             (draft.run.id, *kept)
             for draft in heard if draft.run.evidence_count < MESSAGES_KEPT for kept in draft.kept
         ])  # fmt: skip
-        samples = {
+        taken = {
             (draft.run.id, kind, 0, sender_at): (draft.run.id, kind, 0, sender_at, received_at, body)
             for draft in heard
             for kind, sender_at, received_at, body in draft.samples
         }
-        upsert_rows(connection, tables.samples, SAMPLES, list(samples.values()), {"body": "excluded.body"})
+        samples.keep(connection, list(taken.values()))
         times = {(draft.run.id, it.phase, it.subtask, at): it.seconds for draft in heard for at, it in draft.times}
         upsert_rows(
             connection, tables.phase_times, TIMES, [(*key, seconds) for key, seconds in times.items()],

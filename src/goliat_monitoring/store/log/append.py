@@ -150,7 +150,7 @@ class LogRows:
 
     def _problem(self, run_id: str, line: Line, number: int) -> None:
         text = plain(line.text).strip()
-        key = _digits.sub("#", text[:KEY_LENGTH])
+        key = key_of(text)
         row = self._problems.get((run_id, line.level, key))
         if row is None:
             shown = text[:SHOWN_LENGTH]
@@ -158,6 +158,11 @@ class LogRows:
             self._problems[run_id, line.level, key] = row
         row[4] += 1
         row[6], row[8] = number, line.time
+
+
+def key_of(text: str) -> str:
+    """What a plain text has in common with those that are counted together with it."""
+    return _digits.sub("#", text[:KEY_LENGTH])
 
 
 def append(connection: Connection, moment: Moment, run_id: str, lines: Sequence[Line], *, late: bool = False) -> None:

@@ -1,7 +1,7 @@
 """Warnings and errors of a run, grouped by text. They were counted as they came, so no log is read."""
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Select, bindparam, case, func, select
@@ -16,6 +16,18 @@ problems, runs = tables.log_problems, tables.runs
 _FIRST_ERROR: Select[Any] = select(func.min(problems.c.first_line)).where(
     problems.c.run_id == bindparam("run"), problems.c.level.in_(("error", "fatal"))
 )
+
+
+_SAID = select(runs.c.warnings, runs.c.errors).where(runs.c.id == bindparam("run"))
+
+
+class Said(NamedTuple):
+    """Lines of a run that are warnings, and errors fatal ones included: as all lists count them, repeats included and
+    the server's own lines left out.
+    """
+
+    warnings: int
+    errors: int
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +79,14 @@ def list_problems(connection: Connection, run_id: str, limit: int = MOST) -> Pro
     ]
     groups = connection.execute(select(func.count()).select_from(problems).where(of_run)).scalar_one()
     return Problems(problems=found, groups=groups)
+
+
+def said(connection: Connection, run_id: str) -> Said:
+    """How many warnings and errors a run has said. Raises `Refused` 404."""
+    row = connection.execute(_SAID, {"run": run_id}).one_or_none()
+    if row is None:
+        raise Refused(404, "no such run", run_id)
+    return Said(*row)
 
 
 def first_error(connection: Connection, run_id: str) -> int | None:

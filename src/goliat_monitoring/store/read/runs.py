@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Row, Select, and_, exists, select, text, true
 
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.read.evidence import Sign, Simulation, simulations_of
 from goliat_monitoring.store.read.screenshots import Screenshot, screenshots_of
 from goliat_monitoring.wire.errors import Refused
 
@@ -72,30 +73,6 @@ class RunSummary(RunBrief, frozen=True, gc=False):
 
 
 R = TypeVar("R", bound=RunBrief)
-
-
-class Sign(msgspec.Struct, frozen=True, kw_only=True):
-    """One piece of evidence: what was heard that speaks for or against a case."""
-
-    kind: str
-    sender_at: int
-    received_at: int
-    text: str
-    case_key: str | None
-    ordinal: int | None
-
-
-class Simulation(msgspec.Struct, frozen=True, kw_only=True):
-    """One case as this run computes it. `state`: running, done, failed, missing or unproven; `why` says the reason."""
-
-    ordinal: int
-    case_key: str | None
-    details: str
-    state: str
-    why: str
-    started_sender_at: int | None
-    ended_sender_at: int | None
-    evidence: list[Sign]
 
 
 class Artifact(msgspec.Struct, frozen=True, kw_only=True):
@@ -252,41 +229,6 @@ def get_run(connection: Connection, run_id: str) -> RunDetail:
         artifacts=artifacts_of(connection, run_id),
         screenshots=screenshots_of(connection, run_id),
     )
-
-
-def simulations_of(connection: Connection, run_id: str) -> tuple[list[Simulation], list[Sign]]:
-    """The simulations of a run with the evidence for each, and the evidence that belongs to none."""
-    table = tables.evidence
-    signs: dict[int | None, list[Sign]] = {}
-    by_key: dict[str, list[Sign]] = {}
-    simulations = connection.execute(
-        select(tables.simulations).where(tables.simulations.c.run_id == run_id).order_by(tables.simulations.c.ordinal)
-    ).all()
-    keys = {row.case_key for row in simulations if row.case_key}
-    ordinals = {row.ordinal for row in simulations}
-    loose: list[Sign] = []
-    for row in connection.execute(select(table).where(table.c.run_id == run_id).order_by(table.c.id)):
-        sign = Sign(**{name: getattr(row, name) for name in Sign.__struct_fields__})
-        if sign.case_key in keys:
-            by_key.setdefault(sign.case_key or "", []).append(sign)
-        elif sign.ordinal is not None and sign.ordinal + 1 in ordinals:  # signs count from 0, simulations from 1
-            signs.setdefault(sign.ordinal + 1, []).append(sign)
-        else:
-            loose.append(sign)
-    found = [
-        Simulation(
-            ordinal=row.ordinal,
-            case_key=row.case_key,
-            details=row.details,
-            state=row.state,
-            why=row.why,
-            started_sender_at=row.started_sender_at,
-            ended_sender_at=row.ended_sender_at,
-            evidence=by_key.get(row.case_key or "", []) + signs.get(row.ordinal, []),
-        )
-        for row in simulations
-    ]
-    return found, loose
 
 
 def artifacts_of(connection: Connection, run_id: str) -> list[Artifact]:

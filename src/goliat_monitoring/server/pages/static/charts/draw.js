@@ -32,7 +32,7 @@ export class Chart {
   written(value) {
     if (typeof value !== "number") return "–";
     if (this.unit === "span") return span(value);
-    return (this.unit === " %" ? Math.round(value) : brief(value)) + this.unit;
+    return (this.unit === " %" ? Math.floor(value) : brief(value)) + this.unit;
   }
 
   // The place in the field of a time, and the time at a place in the plot, px.

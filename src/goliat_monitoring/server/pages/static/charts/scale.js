@@ -20,7 +20,6 @@ export function moments([from, to], most, ahead) {
 }
 
 // Of the points [x, y] in one column of pixels the first, the lowest, the highest and the last.
-// Of the points [x, y] in one column of pixels the first, the lowest, the highest and the last.
 const thinned = (points) =>
   [...Map.groupBy(points, ([x]) => Math.floor(x)).values()].flatMap((column) => {
     const heights = column.map(([, y]) => y);

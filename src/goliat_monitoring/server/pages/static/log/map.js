@@ -31,7 +31,7 @@ export function map(viewer) {
     }
     parts = found.parts;
     total = parts.reduce((sum, part) => sum + part.lines, 0);
-    viewer.section.dispatchEvent(new CustomEvent("levels", { detail: found.levels }));
+    viewer.section.dispatchEvent(new CustomEvent("levels", { detail: found }));
     const bars = [];
     for (const { firstLine, lines: many, levels } of parts) {
       const name = levels.error || levels.fatal ? "error" : levels.warning ? "warning" : "";

@@ -33,13 +33,13 @@ export function tools(viewer) {
   menu.addEventListener("change", () => types(chosen()));
   section.addEventListener("levels", ({ detail }) => {
     for (const one of boxes) {
-      const many = detail[one.value] ?? 0;
+      const many = detail.levels[one.value] ?? 0;
       one.closest("label").querySelector("output").textContent = count(many);
       one.closest("label").hidden = !many && !one.checked;
     }
-    const { warning = 0, error = 0, fatal = 0 } = detail;
-    problems.hidden = !(warning + error + fatal);
-    problems.querySelector("summary").textContent = `${plural(error + fatal, "error")} and ${plural(warning, "warning")}, by text`;
+    const { errors, warnings } = detail;
+    problems.hidden = !(errors + warnings);
+    problems.querySelector("summary").textContent = `${plural(errors, "error")} and ${plural(warnings, "warning")}, by text`;
   });
 
   async function listProblems() {
