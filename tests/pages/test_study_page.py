@@ -155,7 +155,7 @@ def test_02_the_head_says_how_it_is_and_who_is_needed(screen: Screen, scene: Sce
 def test_03_every_row_tells_what_its_assignment_does(screen: Screen, scene: Scene) -> None:
     page = settled(screen.open(scene.path("/assignments")))
     assert cells(row(page, 0)) == [
-        "#0", "Completed", "thelonious · 700 MHz · 2 placements", "gpu-one", "1", "100 %", "\N{EN DASH}", "2 / 2",
+        "#0", "Completed", "thelonious · 700 MHz · 2 plane waves", "gpu-one", "1", "100 %", "\N{EN DASH}", "2 / 2",
     ]  # fmt: skip
     expect(row(page, 1)).to_contain_text("Failed, try 2 is due")
     expect(row(page, 2)).to_contain_text("Failed")
