@@ -14,7 +14,7 @@ from goliat_monitoring.server.pages.show import Server
 from goliat_monitoring.server.pages.today import day_of
 from goliat_monitoring.store.tables import assignments
 from goliat_monitoring.wire import agent as wire
-from goliat_monitoring.wire.clock import SECOND
+from goliat_monitoring.wire.clock import SECOND, iso
 from tests.support.app import App
 
 WithApp = Callable[..., None]
@@ -67,6 +67,9 @@ def test_what_was_completed_counts_until_midnight(with_app: WithApp) -> None:
         today, tomorrow = day_of(app.clock.now), day_of(app.clock.now + day)
         for index, at in enumerate((today.began - 1, today.began, tomorrow.began - 1)):
             await app.services.db.write(partial(complete, index=index, at=at))
+        ended = f'b24"><time datetime="{iso(tomorrow.began - 1)}" data-as="ago">'
+        assert ended in (await seen(app))[1]
+        assert ended in (await app.http.get("/studies")).text
         for now, count in ((tomorrow.began - 1, 2), (tomorrow.began, 0), (tomorrow.began + 5 * day, 0)):
             app.clock.now = now
             found, text = await seen(app)

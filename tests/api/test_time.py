@@ -82,12 +82,30 @@ async def started(app: App) -> tuple[str, AgentCalls, _Speaker]:
     return str(study["id"]), agent, _Speaker(app, agent)
 
 
+def test_results_that_were_there_already_are_not_the_first_simulation_that_is_waited_for(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        study_id, _, goliat = await started(app)
+        await goliat.begin(0)
+        await goliat.line(f"--- Processing Simulation 1/4: thelonious, 700MHz, {CASES[0]} ---")
+        await goliat.line("Project already done, skipping.")
+        shown = await app.get(f"/api/super-studies/{study_id}")
+        assert (shown["finishAt"], shown["progress"]) == (None, pytest.approx(100 / 8))
+        page = (await app.http.get(f"/studies/{study_id}")).text
+        assert "1 of 8 simulations proven" in page
+        assert "When it is done can be told after the first simulation that is computed here." in page
+        assert "after first simulation computed here<" in (await app.http.get("/studies")).text
+
+    with_app(test)
+
+
 def test_an_eta_comes_with_the_first_simulation_and_is_kept(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         study_id, agent, goliat = await started(app)
         before = await app.get(f"/api/super-studies/{study_id}")
         assert (before["eta"], before["finishAt"], before["etaNote"]) == (None, None, "after first simulation")
         assert before["cost"] is None
+        page = (await app.http.get(f"/studies/{study_id}")).text
+        assert "When it is done can be told after the first simulation." in page
         await goliat.simulate(0)
         await look(app)
         shown = await app.get(f"/api/super-studies/{study_id}")

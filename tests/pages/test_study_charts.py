@@ -7,6 +7,7 @@ import time
 from playwright.sync_api import Page, expect
 
 from tests.pages.conftest import Screen, Server
+from tests.pages.phone import two_lines
 from tests.support.agent import Agent
 
 MINUTE = 60_000_000
@@ -86,6 +87,40 @@ def test_one_point_is_a_dot_and_the_table_has_it(screen: Screen, server: Server)
     expect(page.locator("#history")).to_contain_text("12.5")
 
 
+def test_one_foretold_finish_is_a_dot_with_its_reason_and_no_legend(screen: Screen, server: Server) -> None:
+    study = server.study("foretold")["id"]
+    note(server, study, (2, 12.5, 40))
+    page = screen.open(f"/studies/{study}/burn-up")
+    expect(page.locator("#plot-finish .dot")).to_have_count(1)
+    expect(page.locator("#plot-finish .reason")).to_have_text("One point so far; a line needs two.")
+    expect(page.locator("#plot-finish :is(.line, .band)")).to_have_count(0)
+    expect(page.get_by_text("Line: half of such studies")).to_have_count(0)
+
+
+def test_the_curve_of_a_short_study_begins_with_nothing_at_its_first_claim(screen: Screen, server: Server) -> None:
+    study = server.study("short", parts=1)["id"]
+    # Before those of the other tests.
+    assert server.api.patch(f"/api/super-studies/{study}", json={"priority": 9}).status_code == 200
+    agent = Agent(server.url, "gpu-short")
+    agent.claim()
+    agent.simulate(0, 2)
+    agent.simulate(1, 2)
+    assert agent.end() == "succeeded"
+    agent.close()
+    note(server, study, (0, 100, 0))
+    page = screen.open(f"/studies/{study}/burn-up")
+    line, field = (page.locator(f"#plot-done .{it}").bounding_box() for it in ("line", "field"))
+    assert line is not None
+    assert field is not None
+    assert abs(line["height"] - field["height"]) < 3, "from nothing to all"
+    assert abs(line["width"] - field["width"]) < 3, "from the first claim to the end"
+    expect(page.locator("#plot-done .reason")).to_have_count(0)
+    expect(page.locator("#history tbody tr")).to_have_count(1)
+    block = page.locator("section:has(> #plot-done)").bounding_box()
+    assert block is not None
+    assert block["x"] + block["width"] - field["x"] - field["width"] < 3, "as wide as the page"
+
+
 def test_the_line_rises_and_breaks_where_nobody_watched(screen: Screen, server: Server) -> None:
     study = server.study("grown")["id"]
     note(server, study, (60, 10, 90), (55, 20, 80), (50, 30, 70), (10, 40, 60), (5, 60, 40), (0, 80, 20))
@@ -102,3 +137,7 @@ def test_the_line_rises_and_breaks_where_nobody_watched(screen: Screen, server: 
     expect(page.locator(".reason")).to_have_count(0)
     expect(page.locator("#history tbody tr")).to_have_count(6)
     expect(page.locator("#history tbody tr").first).to_contain_text("80.0")
+    page.set_viewport_size({"width": 360, "height": 740})
+    two_lines(page, "#history", "history")
+    cut = "(all) => all.filter((it) => it.scrollWidth > it.clientWidth).map((it) => it.textContent)"
+    assert page.locator("#history td").evaluate_all(cut) == []

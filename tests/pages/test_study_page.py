@@ -128,6 +128,15 @@ def test_01_on_a_phone_what_needs_a_look_has_two_lines_a_row(browser: Browser, s
     page = settled(screen.open(scene.path()))
     two_lines(page, "#attention table", "needs a look")
     expect(page.locator("#failed-2").get_by_role("link", name="log L")).to_be_visible()
+    # The longest of its kind is read as a whole, for its row has no third line.
+    then = row(page, 1).locator("td.a23")
+    expect(then).to_contain_text("Failed, try 2 is due")
+    then.locator(".small .state > span").evaluate("(it) => (it.textContent = 'Finished with errors, try 2 is due')")
+    assert then.evaluate("(it) => it.scrollWidth <= it.clientWidth")
+    buttons = [page.get_by_role("button", name=name) for name in ("Retry 1", "Resume", "Add worker")]
+    boxes = [it.bounding_box() for it in (*buttons, page.locator("#study-more summary"))]
+    assert len({round(it["y"]) for it in boxes if it is not None}) == 1, "what can be done is one line"
+    assert None not in boxes
     offer = page.locator(f"#offer-{scene.silent}")
     join = offer.get_by_role("button", name="This run is that machine's")
     expect(join).to_be_hidden()
@@ -155,7 +164,7 @@ def test_02_the_head_says_how_it_is_and_who_is_needed(screen: Screen, scene: Sce
 def test_03_every_row_tells_what_its_assignment_does(screen: Screen, scene: Scene) -> None:
     page = settled(screen.open(scene.path("/assignments")))
     assert cells(row(page, 0)) == [
-        "#0", "Completed", "thelonious · 700 MHz · 2 placements", "gpu-one", "1", "100 %", "\N{EN DASH}", "2 / 2",
+        "#0", "Completed", "thelonious · 700 MHz · 2 plane waves", "gpu-one", "1", "100 %", "\N{EN DASH}", "2 / 2",
     ]  # fmt: skip
     expect(row(page, 1)).to_contain_text("Failed, try 2 is due")
     expect(row(page, 2)).to_contain_text("Failed")
@@ -235,6 +244,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     # A hatched bar has an outline.
     assert abs(left["y"] - right["y"]) < 2, "one after the other in the lane of #2"
     assert left["x"] + left["width"] <= right["x"] + 1
+    expect(page.locator(".legend")).to_contain_text("expected, at least")
     now = page.locator(".gantt line.now").bounding_box()
     assert now is not None
     assert abs(right["x"] + right["width"] - now["x"]) < 3, "what runs reaches to now"
@@ -348,6 +358,10 @@ def test_14_nothing_is_wider_than_a_phone_and_the_gantt_is_its_table(browser: Br
         if path.endswith("gantt?open=1"):
             expect(page.locator(".gantt")).to_be_hidden()
             expect(page.locator("#attempts tbody tr").first).to_be_visible()
+            expect(page.get_by_role("link", name="assignment", exact=True)).to_be_hidden()
+            zooms = page.locator(".choices a:visible").evaluate_all("(all) => all.map((it) => it.offsetTop)")
+            assert len(zooms) == 5
+            assert len(set(zooms)) == 1, "beside their label"
     context.close()
 
 

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from goliat_monitoring.store import actions, claims, remains, runs, tables
+from goliat_monitoring.store import actions, agents, claims, remains, runs, tables, uploads
 from goliat_monitoring.store.assignments import mark_cases
 from goliat_monitoring.store.read import attempts, parts
 from goliat_monitoring.store.read.completeness import Cell, cells_of, proven_of, unknown_of
 from goliat_monitoring.store.read.events import list_events
 from goliat_monitoring.store.read.parts import Wanted
+from goliat_monitoring.store.read.results import Files, delivered, files_of, shown_artifacts
 from goliat_monitoring.store.read.studies import count_assignments, list_studies
 from goliat_monitoring.store.read.study_head import bare_count, failed_parts, troubled_runs, unproven_seconds
 from goliat_monitoring.store.read.underway import under_way
@@ -75,6 +76,8 @@ def test_the_cells_of_a_near_field_are_those_of_the_longest_scenario_that_fits(h
     ]
     assert page(house, study, Wanted(phantom="ella", frequency="700", scenario="by_cheek")) == [0]
     assert page(house, study, Wanted(phantom="ella", frequency="700", scenario="by_c%")) == []
+    (part,) = house.database.read_now(lambda c: parts.parts_of(c, [assignment]))
+    assert part.label == "duke, ella · 700, 2450 MHz · 3 placements"
 
 
 def test_cells_tell_what_is_proven_runs_failed_and_was_cancelled(house: House) -> None:
@@ -121,11 +124,74 @@ def test_pages_filters_and_orders_of_assignments(house: House) -> None:
     assert page(house, study, Wanted(), sort="progress")[0] == 1
     assert set(page(house, study, Wanted(), sort="tries")[:2]) == {0, 1}
     (part,) = house.database.read_now(lambda c: parts.parts_of(c, [job.assignment_id]))
-    assert (part.proven, part.expected, part.label) == (1, 2, "thelonious · 700 MHz · 2 placements")
+    assert (part.proven, part.expected, part.label) == (1, 2, "thelonious · 700 MHz · 2 plane waves")
     assert (part.state, part.run.worker_name if part.run else "") == ("RUNNING", "gpu-2")
     house.pass_time(700)
     assert set(page(house, study, Wanted("unreachable"))) == {0, 1}
     assert silent.attempt == 1
+
+
+def test_sizes_are_those_of_the_files_that_count_and_add_up(house: House) -> None:
+    first, second = house.study(parts=2, config={**CONFIG, "phantoms": ["thelonious"]})
+    study = study_of(house, first)
+
+    def arrive(run_id: str, path: str, size: int, sha256: str) -> None:
+        house.now += SECOND
+        house.do(uploads.add_artifact, run_id, path, uploads.StoredFile("verbose.log", size, sha256 * 64, f"k{sha256}"))
+
+    def counted() -> tuple[Files, dict[str, Files]]:
+        whole = house.database.read_now(lambda c: delivered(c, study))
+        shown = house.database.read_now(lambda c: shown_artifacts(c, study))
+        assert whole == (len(shown), sum(it.size for it in shown)), "what the download holds"
+        return whole, house.database.read_now(lambda c: files_of(c, [first, second]))
+
+    assert counted() == (Files(0, 0), {})
+    agent, other = Agent(house, "gpu-1"), Agent(house, "gpu-2")
+    job, of_other = claim(house, agent), claim(house, other)
+    for size, sha256 in ((1000, "a"), (2000, "b"), (4000, "c")):
+        arrive(job.run_id, "far_field/one", size, sha256)
+    arrive(job.run_id, "far_field/two", 10, "d")
+    arrive(of_other.run_id, "far_field/three", 500, "e")
+    assert counted() == (Files(3, 4510), {first: Files(2, 4010), second: Files(1, 500)})
+    # Another try delivers one of them again.
+    house.do(runs.give_up, job.run_id, "gone", "anna")
+    house.now += HOUR
+    again = claim(house, agent)
+    assert again.assignment_id == first
+    arrive(again.run_id, "far_field/one", 3000, "f")
+    assert counted() == (Files(3, 3510), {first: Files(2, 3010), second: Files(1, 500)})
+    arrive(job.run_id, "far_field/one", 9000, "9")
+    assert counted()[0].size == 3510, "what came late counts only where there is no other"
+
+
+def test_a_study_that_is_over_says_since_when(house: House) -> None:
+    first, second = house.study(parts=2)
+    study = study_of(house, first)
+
+    def ended() -> tuple[str, int | None]:
+        (listed,) = house.database.read_now(lambda c: list_studies(c, study_id=study))
+        return listed.state, listed.ended_at
+
+    assert ended() == ("waiting", None)
+    agent = Agent(house, "gpu-1")
+    job = claim(house, agent)
+    for number, case in enumerate(job.cases):
+        begun = {"type": "sim_details", "count": number + 1, "total": 2, "details": case.details}
+        proven = {"type": "stage_progress", "name": "Extracting Results", "current": 1, "total": 1}
+        agent.send(job, 2 * number, *(wire.MessageItem(house.now, it) for it in (begun, proven)))
+        house.now += SECOND
+    agent.send(job, 4, wire.MessageItem(house.now, {"type": "finished", "message": "Study finished successfully"}))
+    house.do(agents.end, agent.worker_id, job.run_id, job.fence, wire.End("exited", 0, house.now, "s1", 5))
+    done = house.row(tables.assignments, first)
+    assert (done.state, ended()) == ("COMPLETED", ("waiting", None))
+    house.now += HOUR
+    house.do(actions.cancel_assignment, second, "anna")
+    assert ended() == ("completed", house.now)
+    (other,) = house.study("other")
+    study = study_of(house, other)
+    house.do(actions.cancel_study, study, "anna")
+    house.now += HOUR
+    assert ended() == ("cancelled", house.now - HOUR)
 
 
 def test_attempts_are_found_by_the_span_they_lie_in(house: House) -> None:

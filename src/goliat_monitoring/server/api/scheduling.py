@@ -228,7 +228,8 @@ async def _act(services: Services, study_id: str, action: Callable[..., object])
 def _cut(planned: again.Plan, indices: list[int]) -> SplitAnswer | None:
     if not planned.replaced:
         return None
-    return SplitAnswer(replaced=[it.index for it in planned.replaced], assignments=_parts(planned.made, indices))
+    parts = _parts(planned.made, indices)
+    return SplitAnswer(replaced=[it.index for it in planned.replaced], assignments=parts, warnings=[])
 
 
 def _parts(made: remains.Cut, indices: list[int] | None) -> list[PartJson]:

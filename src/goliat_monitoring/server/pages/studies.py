@@ -22,6 +22,8 @@ SHOWN = 100
 # More than anyone has; the list is sorted in memory.
 MOST = 10_000
 _OVER = ("completed", "cancelled", "ended_with_failures")
+# Results that were there already teach nothing about how fast the fleet is.
+FIRST, FIRST_HERE = "after first simulation", "after first simulation computed here"
 # What a person looks at first.
 _PLACE = {"running": 0, "waiting": 1, "paused": 2, "ended_with_failures": 3, "completed": 4, "cancelled": 5}
 
@@ -106,7 +108,9 @@ def eta_words(study: StudySummary, future: Outlook) -> str:
         return ""
     if told is not None and told.stuck:
         return "no worker may take what is left"
-    return "paused" if study.paused and told is None else "after first simulation"
+    if study.paused and told is None:
+        return "paused"
+    return FIRST_HERE if study.progress > 0 else FIRST
 
 
 def page_for(wish: Wish, future: Outlook) -> Page:

@@ -13,7 +13,7 @@ from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.server.pages.numbers import hours, plural
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.pages.show import Page, Part, fragment, whole
-from goliat_monitoring.server.pages.studies import eta_words
+from goliat_monitoring.server.pages.studies import FIRST, FIRST_HERE, eta_words
 from goliat_monitoring.server.pages.study_tabs import (
     assignments,
     burn_up,
@@ -59,13 +59,14 @@ def load(study_id: str, future: Outlook, used: StudyUsage, connection: Connectio
     bare = read.bare_count(connection, study_id) if live else 0
     failed = study.counts.get("FAILED", 0)
     over = study.state in _OVER
+    note = eta_words(study, future)
     return {
         "title": study.name,
         "it": study,
         "over": over,
         "finish": told.eta if told is not None and not over else None,
-        "note": eta_words(study, future),
-        "ended_at": read.ended_at(connection, study_id) if over else None,
+        "note": note,
+        "waits_for_first": note in (FIRST, FIRST_HERE),
         "proven": proven_of(connection, study_id),
         "used": used,
         "live": len(live),

@@ -166,26 +166,6 @@ def has_files(connection: Connection, study_id: str) -> bool:
     return connection.execute(query).first() is not None
 
 
-def delivered(connection: Connection, study_id: str) -> tuple[int, int]:
-    """(number, bytes) of the files that runs of a study delivered, of each the newest version."""
-    artifacts = tables.artifacts
-    newest = (
-        # Ids sort by the time they were made.
-        select(func.max(artifacts.c.id).label("id"))
-        .select_from(artifacts)
-        .join(runs, runs.c.id == artifacts.c.run_id)
-        .join(assignments, assignments.c.id == runs.c.assignment_id)
-        .where(assignments.c.super_study_id == study_id)
-        .group_by(artifacts.c.relative_path, artifacts.c.filename)
-        .subquery()
-    )
-    query = select(func.count(), func.coalesce(func.sum(artifacts.c.size), 0)).join(
-        newest, newest.c.id == artifacts.c.id
-    )
-    row = connection.execute(query).one()
-    return row[0], row[1]
-
-
 def was_replaced(connection: Connection, assignment_id: str | None) -> bool:
     """Whether others ask for what this assignment lacks."""
     query = select(assignments.c.replaced_at).where(assignments.c.id == assignment_id)

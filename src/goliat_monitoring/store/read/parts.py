@@ -13,7 +13,7 @@ from goliat_monitoring.store.read.studies import assignment_progress
 from goliat_monitoring.store.read.underway import under_way
 from goliat_monitoring.study.requirements import Requirements
 
-assignments, cases, artifacts = tables.assignments, tables.cases, tables.artifacts
+assignments, cases = tables.assignments, tables.cases
 LIVE_STATES = ("claimed", "running", "unreachable")
 # Stored states, and those that the newest run tells. `replaced`: others ask for what it lacks now.
 STATES = ("PENDING", "ASSIGNED", "RUNNING", "COMPLETED", "FAILED", "CANCELLED")
@@ -49,13 +49,6 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     replaced: bool
     requirements: str
     run: RunSummary | None
-
-
-class Files(NamedTuple):
-    """What arrived of an assignment: different files, and the bytes of all versions."""
-
-    files: int
-    size: int
 
 
 def parts_page(
@@ -109,21 +102,6 @@ def replaced_count(connection: Connection, study_id: str) -> int:
     return int(connection.execute(query).scalar_one())
 
 
-def files_of(connection: Connection, ids: Sequence[str]) -> dict[str, Files]:
-    """What arrived of each of these assignments."""
-    query = (
-        select(
-            runs.c.assignment_id,
-            func.count(func.distinct(artifacts.c.relative_path + "/" + artifacts.c.filename)).label("files"),
-            func.sum(artifacts.c.size).label("size"),
-        )
-        .join(artifacts, artifacts.c.run_id == runs.c.id)
-        .where(runs.c.assignment_id.in_(ids))
-        .group_by(runs.c.assignment_id)
-    )
-    return {row.assignment_id: Files(row.files, int(row.size)) for row in connection.execute(query)}
-
-
 def demands_of(connection: Connection, study_id: str) -> list[tuple[str, int]]:
     """(what it needs of a machine, how many) of assignments that wait, the most frequent first; "" for nothing."""
     query = (
@@ -144,6 +122,7 @@ class _Label:
     details: str
     placements: int
     placement: str
+    far: bool
 
 
 def _labels(connection: Connection, ids: Sequence[str]) -> dict[str, _Label]:
@@ -154,12 +133,16 @@ def _labels(connection: Connection, ids: Sequence[str]) -> dict[str, _Label]:
             cases.c.assignment_id, func.count().label("how_many"), done.label("proven"),
             func.min(cases.c.details).label("details"), func.min(cases.c.placement).label("placement"),
             func.count(func.distinct(cases.c.placement)).label("placements"),
+            func.min(cases.c.relative_path).label("path"),
         )
         .where(cases.c.assignment_id.in_(ids))
         .group_by(cases.c.assignment_id)
     )  # fmt: skip
     for row in connection.execute(whole):
-        found[row.assignment_id] = _Label([], [], row.how_many, row.proven, row.details, row.placements, row.placement)
+        far = row.path.startswith("far_field/")
+        found[row.assignment_id] = _Label(
+            [], [], row.how_many, row.proven, row.details, row.placements, row.placement, far
+        )
     first = func.min(cases.c.ordinal)
     axes = (
         select(cases.c.assignment_id, cases.c.phantom, cases.c.frequency)
@@ -180,7 +163,9 @@ def _text(label: _Label) -> str:
     if label.count == 1:
         return label.details
     words = [_listed(label.phantoms), f"{_listed(label.frequencies)} MHz"]
-    words.append(label.placement if label.placements == 1 else f"{label.placements} placements")
+    # Of a far field each is a direction and a polarization.
+    many = "plane waves" if label.far else "placements"
+    words.append(label.placement if label.placements == 1 else f"{label.placements} {many}")
     return " · ".join(words)
 
 

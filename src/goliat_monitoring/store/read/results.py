@@ -1,14 +1,22 @@
 """The result files of a super study: of all that runs delivered, the ones that count."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, select
 
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.runs import Artifact, artifact_of
 from goliat_monitoring.wire.errors import Refused
 
 artifacts, assignments, cases, runs = tables.artifacts, tables.assignments, tables.cases, tables.runs
+
+
+class Files(NamedTuple):
+    """How many different files there are, and the bytes of those that count."""
+
+    files: int
+    size: int
 
 
 def shown_artifacts(connection: Connection, study_id: str, *, path: str | None = None) -> list[Artifact]:
@@ -19,13 +27,45 @@ def shown_artifacts(connection: Connection, study_id: str, *, path: str | None =
     """
     if not connection.execute(select(func.count()).where(tables.super_studies.c.id == study_id)).scalar_one():
         raise Refused(404, "no such super study", study_id)
+    query = _ranked(artifacts).where(assignments.c.super_study_id == study_id)
+    if path is not None:
+        folder, _, name = path.rpartition("/")
+        query = query.where(artifacts.c.relative_path == folder, artifacts.c.filename == name)
+    ranked = query.subquery()
+    chosen = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.relative_path, ranked.c.filename)
+    return [artifact_of(row) for row in connection.execute(chosen)]
+
+
+def delivered(connection: Connection, study_id: str) -> Files:
+    """What `shown_artifacts` of a study comes to."""
+    ranked = _ranked(artifacts.c.size).where(assignments.c.super_study_id == study_id).subquery()
+    query = select(func.count(), func.coalesce(func.sum(ranked.c.size), 0)).where(ranked.c.place == 1)
+    number, size = connection.execute(query).one()
+    return Files(number, int(size))
+
+
+def files_of(connection: Connection, ids: Sequence[str]) -> dict[str, Files]:
+    """What arrived of each of these assignments, counted as for a study."""
+    of_part = runs.c.assignment_id
+    ranked = _ranked(artifacts.c.size, of_part, apart=(of_part,)).where(of_part.in_(ids)).subquery()
+    query = (
+        select(ranked.c.assignment_id, func.count().label("files"), func.sum(ranked.c.size).label("size"))
+        .where(ranked.c.place == 1)
+        .group_by(ranked.c.assignment_id)
+    )
+    return {row.assignment_id: Files(row.files, int(row.size)) for row in connection.execute(query)}
+
+
+def _ranked(*wanted: Any, apart: Sequence[ColumnElement[Any]] = ()) -> Select[Any]:
+    """`wanted` of all files of runs; `place` is 1 for the one that counts of each relative path and name, among those
+    that are alike in `apart`."""
     proven = and_(
         cases.c.assignment_id == assignments.c.id,
         cases.c.case_key == artifacts.c.case_key,
         cases.c.run_id == artifacts.c.run_id,
     )
     place = func.row_number().over(
-        partition_by=(artifacts.c.relative_path, artifacts.c.filename),
+        partition_by=(*apart, artifacts.c.relative_path, artifacts.c.filename),
         order_by=(
             cases.c.id.is_(None),
             artifacts.c.late,
@@ -34,19 +74,13 @@ def shown_artifacts(connection: Connection, study_id: str, *, path: str | None =
             artifacts.c.id.desc(),
         ),
     )
-    query = (
-        select(artifacts, place.label("place"))
+    return (
+        select(*wanted, place.label("place"))
+        .select_from(artifacts)
         .join(runs, runs.c.id == artifacts.c.run_id)
         .join(assignments, assignments.c.id == runs.c.assignment_id)
         .outerjoin(cases, proven)
-        .where(assignments.c.super_study_id == study_id)
     )
-    if path is not None:
-        folder, _, name = path.rpartition("/")
-        query = query.where(artifacts.c.relative_path == folder, artifacts.c.filename == name)
-    ranked = query.subquery()
-    chosen = select(ranked).where(ranked.c.place == 1).order_by(ranked.c.relative_path, ranked.c.filename)
-    return [artifact_of(row) for row in connection.execute(chosen)]
 
 
 def find_artifact(connection: Connection, study_id: str, path: str) -> Artifact:

@@ -1,12 +1,12 @@
 """Super studies and their assignments, with progress. Never reads a log."""
 
-from collections.abc import Collection, Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, case, func, select
 
-from goliat_monitoring.fleet.states import AssignmentState, study_state
+from goliat_monitoring.fleet.states import AssignmentState, StudyState, study_state
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.runs import LIVE, RunSummary, runs, summary_of, summary_query
@@ -18,11 +18,21 @@ studies, assignments, cases = tables.super_studies, tables.assignments, tables.c
 
 # Only a proven end is 100 %.
 NEARLY = 99.0
+_OVER = frozenset({StudyState.COMPLETED, StudyState.ENDED_WITH_FAILURES, StudyState.CANCELLED})
+
+
+class _Share(NamedTuple):
+    """The assignments of one state in a study. `last`: when the newest of them came to it, if nothing follows."""
+
+    weight: float = 0.0
+    done: float = 0.0
+    many: int = 0
+    last: int = 0
 
 
 class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
     """A super study as lists show it. `counts`: assignments by state. `progress`: 0 to 100, weighted, from proven
-    cases and how far the simulations at work are.
+    cases and how far the simulations at work are. `ended_at`: when the last of it was done; None while it is not over.
     """
 
     id: str
@@ -39,6 +49,7 @@ class StudySummary(msgspec.Struct, frozen=True, kw_only=True):
     progress: float
     created_at: int
     updated_at: int
+    ended_at: int | None = None
 
 
 class StudyCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -123,7 +134,7 @@ def list_studies(
         query = query.where(studies.c.id.in_(ids))
     rows = connection.execute(query).all()
     shares = _shares(connection, [row.id for row in rows], live)
-    return [_summary(row, shares.get(row.id, [])) for row in rows]
+    return [_summary(row, shares.get(row.id, {})) for row in rows]
 
 
 def count_assignments(connection: Connection, study_id: str) -> StudyCounts:
@@ -171,7 +182,7 @@ def get_study(connection: Connection, study_id: str) -> StudyDetail:
     if row is None:
         raise Refused(404, "no such super study", study_id)
     return StudyDetail(
-        summary=_summary(row, _shares(connection, [study_id]).get(study_id, [])),
+        summary=_summary(row, _shares(connection, [study_id]).get(study_id, {})),
         base_config=msgspec.json.decode(row.base_config, type=dict[str, Any]),
         base_sha256=row.base_sha256,
         split=msgspec.json.decode(row.split, type=dict[str, Any]),
@@ -244,9 +255,9 @@ def assignment_progress(state: str, weight: float, done_weight: float, more: flo
 
 def _shares(
     connection: Connection, study_ids: list[str], live: Sequence[UnderWay] | None = None
-) -> dict[str, list[tuple[str, float, float, int]]]:
-    """For each study: (shown state, weight, weighted progress, how many) of its assignments, grouped by state."""
-    found: dict[str, dict[str, tuple[float, float, int]]] = {}
+) -> dict[str, dict[str, _Share]]:
+    """For each study its assignments by shown state."""
+    found: dict[str, dict[str, _Share]] = {}
     for start in range(0, len(study_ids), 500):
         chunk = study_ids[start : start + 500]
         grouped = (
@@ -257,38 +268,42 @@ def _shares(
                 func.sum(case((assignments.c.replaced_at.is_(None), 1), else_=0)).label("how_many"),
                 func.sum(assignments.c.weight).label("weight"),
                 func.sum(assignments.c.done_weight).label("done"),
+                func.max(func.coalesce(assignments.c.completed_at, assignments.c.updated_at)).label("last"),
             )
             .where(assignments.c.super_study_id.in_(chunk))
             .group_by(assignments.c.super_study_id, assignments.c.state)
         )
         for row in connection.execute(grouped):
             done = row.weight if row.state == "COMPLETED" else min(row.done, row.weight)
-            found.setdefault(row.super_study_id, {})[row.state] = (row.weight, done, int(row.how_many))
+            found.setdefault(row.super_study_id, {})[row.state] = _Share(row.weight, done, int(row.how_many), row.last)
         # What the live runs add on top of what is proven, and which of them have not spoken yet.
         wanted = set(chunk)
         for run in under_way(connection, study_ids=chunk) if live is None else live:
             if run.study_id not in wanted:
                 continue
             states = found.setdefault(run.study_id, {})
-            weight, done, count = states.get("RUNNING", (0.0, 0.0, 0))
+            share = states.get("RUNNING", _Share())
             more = min(run.more, max(run.assignment_weight - run.proven, 0.0))
-            states["RUNNING"] = (weight, done + more, count)
-            if run.state == "claimed" and count:
-                silent = states.get("ASSIGNED", (0.0, 0.0, 0))
-                states["RUNNING"] = (weight, done + more, count - 1)
-                states["ASSIGNED"] = (0.0, 0.0, silent[2] + 1)
-    return {key: [(state, *share) for state, share in states.items()] for key, states in found.items()}
+            states["RUNNING"] = share = share._replace(done=share.done + more)
+            if run.state == "claimed" and share.many:
+                states["RUNNING"] = share._replace(many=share.many - 1)
+                states["ASSIGNED"] = _Share(many=states.get("ASSIGNED", _Share()).many + 1)
+    return found
 
 
-def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> StudySummary:
-    shares = list(shares)
-    counts = {state: count for state, _, _, count in shares if count}
+def _summary(row: Row[Any], shares: Mapping[str, _Share]) -> StudySummary:
+    counts = {state: share.many for state, share in shares.items() if share.many}
     known: dict[AssignmentState, int] = {}
     for state, count in counts.items():
         key = AssignmentState.RUNNING if state == "ASSIGNED" else AssignmentState(state)
         known[key] = known.get(key, 0) + count
-    weight = sum(share[1] for share in shares)
-    done = sum(share[2] for share in shares)
+    weight = sum(share.weight for share in shares.values())
+    done = sum(share.done for share in shares.values())
+    state = study_state(known, paused=row.paused, cancelled=row.cancelled)
+    last = max((share.last for share in shares.values()), default=None)
+    if row.cancelled and state == StudyState.CANCELLED:
+        # That is the last change of a study; its runs take a while to end.
+        last = row.updated_at
     total = sum(counts.values())
     completed = counts.get("COMPLETED", 0)
     whole = 100 * done / weight if weight > 0 else 0.0
@@ -296,7 +311,7 @@ def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> 
         id=row.id,
         name=row.name,
         description=row.description,
-        state=study_state(known, paused=row.paused, cancelled=row.cancelled),
+        state=state,
         priority=row.priority,
         paused=row.paused,
         cancelled=row.cancelled,
@@ -307,6 +322,7 @@ def _summary(row: Row[Any], shares: Iterable[tuple[str, float, float, int]]) -> 
         progress=100.0 if total and completed == total else round(min(whole, NEARLY), 2),
         created_at=row.created_at,
         updated_at=row.updated_at,
+        ended_at=last if state in _OVER else None,
     )
 
 

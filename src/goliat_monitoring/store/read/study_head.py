@@ -113,10 +113,3 @@ def set_aside_workers(connection: Connection, study_id: str) -> list[Aside]:
         Aside(row.worker_id, worker_name(row.label, row.hostname, row.machine_id, row.worker_id), row.reason, row.at)
         for row in connection.execute(query)
     ]
-
-
-def ended_at(connection: Connection, study_id: str) -> int | None:
-    """When the last of its assignments came to an end, UTC microseconds."""
-    query = select(func.max(assignments.c.completed_at)).where(assignments.c.super_study_id == study_id)
-    found = connection.execute(query).scalar()
-    return None if found is None else int(found)

@@ -2,7 +2,7 @@
 import { kept } from "./common.js";
 
 const root = document.documentElement;
-// A viewer's clock may be wrong: ages are counted from the server's.
+// A viewer's clock may be wrong: the server's counts.
 let late = Date.now() - Date.parse(root.dataset.now);
 
 export const serverNow = () => Date.now() - late;
@@ -54,8 +54,9 @@ export function tell(node) {
   put(node, seconds < 172800 && !paper ? ago(seconds) : absolute(date));
 }
 
-// "Thu 18:00", from six days on "4 Dec 18:00".
-export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
+// "Thu 18:00", six days away "4 Dec 18:00".
+const isFar = (date) => Math.abs(date - serverNow()) >= 5184e5;
+export function dayClock(date, far = isFar(date)) {
   // "Thu, 04 Dec 2026 18:00:00 GMT"
   const words = wall(date).toUTCString();
   return `${far ? words.slice(5, 11).replace(/^0/, "") : words.slice(0, 3)} ${clock(date).slice(0, 5)}`;
@@ -64,7 +65,7 @@ export function dayClock(date, far = date - serverNow() >= 6 * 86400000) {
 function tellRange(node) {
   const from = new Date(node.dataset.from);
   const to = new Date(node.dataset.to);
-  const far = to - serverNow() >= 6 * 86400000;
+  const far = isFar(to);
   const same = day(from) === day(to);
   put(node, same ? `${dayClock(from, far)}–${clock(to).slice(0, 5)}` : `${dayClock(from, far)} – ${dayClock(to, far)}`);
   node.title = `${absolute(from)} – ${exactly(to)}`;
@@ -95,7 +96,7 @@ onbeforeprint = onafterprint = ({ type }) => {
   tellAll();
 };
 tellAll();
-// Clock times never change: only ages are told again.
+// Only ages change.
 setInterval(() => {
   if (!document.hidden) document.querySelectorAll("time[data-as=ago], time[data-as=since]").forEach(tell);
 }, 1000);

@@ -12,6 +12,7 @@ from goliat_monitoring.server.pages.charts.lines import Gap
 from goliat_monitoring.server.pages.charts.scale import Mark, Scale, time_marks
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab
 from goliat_monitoring.store.history import EVERY, Point, points_of
+from goliat_monitoring.store.read.attempts import span_of
 from goliat_monitoring.store.read.studies import count_assignments
 from goliat_monitoring.wire.clock import SECOND
 
@@ -21,6 +22,7 @@ LONGEST = 3 * EVERY + EVERY // 2
 HOUR = 3600 * SECOND
 # The least that an axis of time spans: three points.
 ROOM = 3 * EVERY
+ONE_POINT = "One point so far; a line needs two."
 
 
 class Plot(NamedTuple):
@@ -36,6 +38,13 @@ class Plot(NamedTuple):
     reason: str = ""
 
 
+def from_nothing(points: list[Point], claimed: int | None) -> list[Point]:
+    """The points, and before them nothing done at the first claim: a short study is over when its first is noted."""
+    if not points or claimed is None or claimed >= points[0].at:
+        return points
+    return [Point(at=claimed, progress=0.0, done_weight=0.0, p10_at=None, p50_at=None, p90_at=None), *points]
+
+
 def axis_of(points: list[Point], now: int) -> Scale:
     """From the first point to the last or to now; before there are two, room for the next ones."""
     if not points:
@@ -49,10 +58,14 @@ def progress_plot(points: list[Point], x: Scale) -> Plot:
     y = Scale(0, 100)
     times = [it.at for it in points]
     pieces = lines.pieces(times, LONGEST)
-    found = [lines.line([(it.at, it.progress) for it in lines.thinned(points[a:b], POINTS)], x, y) for a, b in pieces]
+    found = [
+        lines.line([(it.at, it.progress) for it in lines.thinned(points[a:b], POINTS)], x, y)
+        for a, b in pieces
+        if b - a > 1
+    ]
     dots = [(x.at(points[a].at), 100 - y.at(points[a].progress)) for a, b in pieces if b - a == 1]
     marks: list[tuple[float, object]] = [(100 - y.at(it), f"{it} %") for it in (0, 25, 50, 75, 100)]
-    reason = "" if len(points) > 1 else "One point so far; a line needs two." if points else "No history yet."
+    reason = "" if len(points) > 1 else ONE_POINT if points else "No history yet."
     return Plot(found, [], dots, time_marks(x), marks, lines.gaps(times, LONGEST, x), reason)
 
 
@@ -71,23 +84,27 @@ def finish_plot(points: list[Point], x: Scale) -> Plot:
     for a, b in lines.pieces(times, LONGEST):
         if b - a == 1:
             dots.append((x.at(told[a].at), 100 - y.at(told[a].p50_at or 0)))
+            continue
         piece = lines.thinned(told[a:b], POINTS)
         medians.append(lines.line([(it.at, it.p50_at or 0) for it in piece], x, y))
         bands.append(lines.band([(it.at, it.p10_at or 0, it.p90_at or 0) for it in piece], x, y))
     marks: list[tuple[float, object]] = [(100 - mark.x, mark.value) for mark in time_marks(y, 5)]
-    return Plot(medians, bands, dots, time_marks(x), marks, lines.gaps(times, LONGEST, x))
+    reason = ONE_POINT if len(told) == 1 else ""
+    return Plot(medians, bands, dots, time_marks(x), marks, lines.gaps(times, LONGEST, x), reason)
 
 
 def load(study_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What the tab shows. Raises `Refused` 404."""
     study = count_assignments(connection, study_id)
     points = points_of(connection, study_id)
-    x = axis_of(points, now)
+    span = span_of(connection, study_id)
+    curve = from_nothing(points, span[0] if span is not None else None)
+    x = axis_of(curve, now)
     return {
         "title": "",
         "study": study,
         "points": points,
-        "progress": progress_plot(points, x),
+        "progress": progress_plot(curve, x),
         "finish": finish_plot(points, x),
         "rows": lines.thinned(points, ROWS)[::-1],
     }

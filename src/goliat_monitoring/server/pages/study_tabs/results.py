@@ -13,9 +13,8 @@ from goliat_monitoring.server.pages.study_tabs.assignments import row_of
 from goliat_monitoring.server.pages.study_tabs.tab import Made, Query, Tab, query_text
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.read import parts as read
-from goliat_monitoring.store.read.overview import delivered
 from goliat_monitoring.store.read.parts import Part, Wanted
-from goliat_monitoring.store.read.results import unattributed
+from goliat_monitoring.store.read.results import delivered, files_of, unattributed
 from goliat_monitoring.store.read.studies import count_assignments
 
 SHOWN, FILES_SHOWN = 100, 500
@@ -55,16 +54,16 @@ def load(study_id: str, page: int, opened: str, connection: Connection, now: int
             part = read.part_by_index(connection, study_id, int(opened))
             parts = [part, *parts] if part is not None else parts
         shown = None if part is None else opened_of(connection, part)
-    files, size = delivered(connection, study_id)
+    whole = delivered(connection, study_id)
     none = Outlook()
     return {
         "title": "",
         "study": study,
         "rows": [row_of(it, none) for it in parts],
-        "files": read.files_of(connection, [it.id for it in parts]),
+        "files": files_of(connection, [it.id for it in parts]),
         "opened": shown,
-        "total": files,
-        "bytes": size,
+        "total": whole.files,
+        "bytes": whole.size,
         "pager": pager,
         "address": lambda **change: query_text(change)[1:],
         "page": pager.page,
