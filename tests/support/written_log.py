@@ -58,7 +58,22 @@ def lines_of(count: int, seed: int = 1) -> Iterable[Line]:
 
 def _add(db: Database, run_id: str, some: Sequence[Line]) -> None:
     moment = Moment(time.time_ns() // 1000)
-    db.submit(lambda connection: append(connection, moment, run_id, some)).result()
+    runs, levels = tables.runs.c, [line.level for line in some]
+    # As hearing counts them.
+    counted = (
+        update(tables.runs)
+        .where(runs.id == run_id)
+        .values(
+            warnings=runs.warnings + levels.count("warning"),
+            errors=runs.errors + levels.count("error") + levels.count("fatal"),
+        )
+    )
+
+    def add(connection: Connection) -> None:
+        append(connection, moment, run_id, some)
+        connection.execute(counted)
+
+    db.submit(add).result()
     while parcel := db.read_now(lambda c: seal.prepare(c, moment, seal.Candidate(run_id, over=False))):
         _put(db, parcel)
 
