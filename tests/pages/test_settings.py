@@ -26,7 +26,7 @@ def test_01_a_token_is_made_shown_once_used_and_revoked(screen: Screen, server: 
     page.get_by_role("link", name="Settings").click()
     expect(page.get_by_text("This server is open: it listens on this machine only")).to_be_visible()
     expect(page.get_by_text("No tokens yet.")).to_be_visible()
-    expect(page.locator("#tokens .command code").last).to_have_text(
+    expect(page.locator("#tokens .command code", has_text="token add")).to_have_text(
         f"goliat-monitoring token add NAME --server {server.url}"
     )
     page.get_by_role("button", name="New API token").click()

@@ -228,9 +228,13 @@ def test_06_retry_asks_says_what_follows_and_queues_again(screen: Screen, scene:
 
 
 def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene: Scene) -> None:
-    third = Agent(scene.server.url, "gpu-three")
-    scene.agents.append(third)
-    job = third.claim()
+    # On a slow machine the pause of #1 is over by now, and the first gets that.
+    for name in ("gpu-three", "gpu-four"):
+        third = Agent(scene.server.url, name)
+        scene.agents.append(third)
+        job = third.claim()
+        if job.index != 1:
+            break
     assert (job.index, job.attempt) == (2, 2)
     third.simulate(0, 2, done=False)
     tries = {it["attempt"]: it for it in scene.server.get(f"/api/runs?assignmentId={scene.parts[2]}")}
@@ -255,7 +259,7 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     assert abs(boxes[0]["y"] - boxes[1]["y"]) > 10, "on two workers"
     table = page.locator("#attempts")
     expect(table.locator(f"#t-{tries[1]['id']}")).to_contain_text("Failed, tried again")
-    expect(table.locator(f"#t-{tries[2]['id']}")).to_contain_text("gpu-three")
+    expect(table.locator(f"#t-{tries[2]['id']}")).to_contain_text(name)
 
 
 def test_08_results_are_counted_and_can_be_downloaded(plain: Page, scene: Scene) -> None:
