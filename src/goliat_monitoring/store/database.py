@@ -123,7 +123,7 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, unit)
 
     async def read_apart(self, unit: "partial[T]") -> tuple[T, float]:
-        """`read` for what takes seconds, by a process of its own, with the seconds it took there.
+        """`read` for what takes seconds, by a process of its own, with the seconds of a processor it took there.
 
         Raises `NothingSeen` where that process cannot do it.
         """

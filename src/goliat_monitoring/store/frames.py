@@ -34,7 +34,7 @@ class Answers(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a look found, and how many seconds it took, without the start of its process."""
+    """What a look found, and how many seconds of a processor it took, without the start of its process."""
 
     found: Any
     seconds: float
