@@ -5,7 +5,7 @@ A claim costs the same however much waits: the index of the queue leads from one
 study with the same requirements, to the next, and of each lane that somebody may have only the first few are read.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
@@ -27,7 +27,7 @@ assignments, studies, runs = tables.assignments, tables.super_studies, tables.ru
 # Heads of a lane that are read beyond one for each worker that asks: some of them may wait for better workers.
 SPARE = 8
 
-_LANES = """
+_WAITING = """
     WITH RECURSIVE lanes(id, study, demand) AS (
         SELECT * FROM (
             SELECT id, super_study_id, requirements FROM assignments
@@ -47,10 +47,18 @@ _LANES = """
             )
         )
     )
-    SELECT lanes.study, lanes.demand, s.retries_stopped, s.priority, s.created_at
+    SELECT lanes.study, s.priority, s.created_at, lanes.demand, s.retries_stopped, NULL, NULL, 0, 0
     FROM lanes JOIN super_studies AS s ON s.id = lanes.study
     WHERE NOT s.paused AND NOT s.cancelled
-    ORDER BY s.priority DESC, s.created_at, s.id
+    UNION ALL
+    SELECT a.super_study_id, s.priority, s.created_at, a.requirements, s.retries_stopped,
+        a.id, r.worker_id, r.lease_until, a."index"
+    FROM runs AS r
+    JOIN assignments AS a ON a.id = r.assignment_id
+    JOIN super_studies AS s ON s.id = a.super_study_id
+    WHERE r.state IN ('claimed', 'running', 'unreachable') AND r.state = 'unreachable' AND r.lease_until <= {value}
+    AND NOT s.paused AND NOT s.cancelled AND NOT a.cancel_asked
+    ORDER BY 2 DESC, 3, 1, 9
 """
 _HEADS = """
     SELECT id, "index", attempts, prefer_until, vram_above, counts_from FROM assignments
@@ -66,14 +74,6 @@ _FAILED_ON = """
 """
 _SET_ASIDE = """
     SELECT x.super_study_id, x.worker_id FROM {rows} JOIN set_aside AS x ON x.worker_id = v.c0 WHERE x.lifted_at IS NULL
-"""
-_OFFERED = """
-    SELECT a.super_study_id, s.priority, s.created_at, a.id, a.requirements, r.worker_id, r.lease_until FROM runs AS r
-    JOIN assignments AS a ON a.id = r.assignment_id
-    JOIN super_studies AS s ON s.id = a.super_study_id
-    WHERE r.state IN ('claimed', 'running', 'unreachable') AND r.state = 'unreachable' AND r.lease_until <= {value}
-    AND NOT s.paused AND NOT s.cancelled AND NOT a.cancel_asked
-    ORDER BY s.priority DESC, s.created_at, s.id, a."index"
 """
 
 
@@ -94,45 +94,44 @@ class Lane(NamedTuple):
     study: str
     demand: str
     retries_stopped: bool
-    priority: int
-    created_at: int
 
 
 class Offered(NamedTuple):
     """What an unreachable worker, `holder`, has held for too long."""
 
     study: str
-    priority: int
-    created_at: int
-    assignment_id: str
     demand: str
+    assignment_id: str
     holder: str
     lease_until: int
 
 
 class Board(NamedTuple):
-    """What waits: lanes, and what is on offer, each in the order of their turn. `aside`: (study, worker) where that
-    worker gets nothing.
+    """What waits, in the order of studies: their lanes, and what is on offer of them. `aside`: (study, worker) where
+    that worker gets nothing.
     """
 
-    lanes: Sequence[Lane]
-    offered: Sequence[Offered]
+    waiting: Sequence[Lane | Offered]
     aside: frozenset[tuple[str, str]]
 
 
 def board(connection: Connection, moment: Moment, workers: Iterable[str]) -> Callable[[], Board]:
     """What waits, for these workers. To be called in a block of `driver.one_journey`; the answer is there after it."""
-    lanes = driver.fetch_later(connection, _LANES)
     # Nothing of the time before the quiet time is on offer in it.
     until = moment.now - moment.offer_after if moment.now >= moment.quiet_until else 0
-    offered = driver.fetch_later(connection, marked(connection, _OFFERED), (until,))
+    waiting = driver.fetch_later(connection, marked(connection, _WAITING), (until,))
     source = rows_of(connection, tables.workers, ("id",))
     aside = fetch_later(connection, _SET_ASIDE, source, [(who,) for who in workers])
-    return lambda: Board(
-        [Lane(*row) for row in lanes()],
-        [Offered(*row) for row in offered()],
-        frozenset((study, who) for study, who in aside()),
-    )
+    return lambda: Board([_waits(*row) for row in waiting()], frozenset((study, who) for study, who in aside()))
+
+
+def _waits(
+    study: str, _priority: int, _created_at: int, demand: str, retries_stopped: str,
+    assignment_id: str | None, holder: str, lease_until: int, _index: int,
+) -> Lane | Offered:  # fmt: skip
+    if assignment_id is None:
+        return Lane(study, demand, bool(retries_stopped))
+    return Offered(study, demand, assignment_id, holder, lease_until)
 
 
 def deal(
@@ -148,11 +147,16 @@ def deal(
             read = board(connection, moment, facts)
         waiting = read()
     machines = {who: machine_of(text) for who, text in facts.items()}
-    overdue = [it for it in waiting.offered if is_its_turn(it.lease_until, moment.now, moment.offer_after)]
-    last = [it for it in waiting.offered if it not in overdue]
-    found = dict[str, Free]()
-    for lanes, lost in _turns(waiting.lanes, overdue):
-        study = (lanes or lost)[0].study
+    found, last = dict[str, Free](), list[Offered]()
+    for study, of_study in groupby(waiting.waiting, key=lambda it: it.study):
+        lanes, lost = list[Lane](), list[Offered]()
+        for it in of_study:
+            if isinstance(it, Lane):
+                lanes.append(it)
+            elif is_its_turn(it.lease_until, moment.now, moment.offer_after):
+                lost.append(it)
+            else:
+                last.append(it)
         askers = {
             who: machine for who, machine in machines.items() if who not in found and (study, who) not in waiting.aside
         }
@@ -167,16 +171,6 @@ def deal(
         free = {who: one for who, one in machines.items() if who not in found and (it.study, who) not in waiting.aside}
         found |= _of_lost([it], free)
     return found
-
-
-def _turns(lanes: Sequence[Lane], overdue: Sequence[Offered]) -> Iterator[tuple[list[Lane], list[Offered]]]:
-    """By study, in the order of their turn, what waits and what is overdue."""
-    both: list[Lane | Offered] = [*lanes, *overdue]
-    if overdue:
-        both.sort(key=lambda it: (-it.priority, it.created_at, it.study))
-    for _, of_study in groupby(both, key=lambda it: it.study):
-        parts = list(of_study)
-        yield [it for it in parts if isinstance(it, Lane)], [it for it in parts if isinstance(it, Offered)]
 
 
 def _of_study(
