@@ -117,13 +117,12 @@ def claim_order(candidates: Iterable[Candidate]) -> list[Candidate]:
     """In the order to give out: higher priority, older super study, of a study first what is overdue, lower index; and
     after all of that what is unreachable and not overdue.
     """
-    return sorted(
-        candidates,
-        key=lambda c: (
-            *(c.unreachable and not c.overdue, -c.priority, c.study_created, c.study_id),
-            *(not c.overdue, c.index),
-        ),
-    )
+
+    def turn(it: Candidate) -> tuple[bool, int, int, str, bool, int]:
+        last = it.unreachable and not it.overdue
+        return last, -it.priority, it.study_created, it.study_id, not it.overdue, it.index
+
+    return sorted(candidates, key=turn)
 
 
 def _own(holder: Holder, last_run: LastRun | tuple[str, RunState, bool] | None) -> Grant | Same | Refuse:

@@ -22,7 +22,7 @@ FIRST_SIGN = 20 * MINUTE
 # After its lease ended, an assignment waits this long for its worker to come back before it is offered to another.
 OFFER_AFTER_LEASE = 20 * MINUTE
 # Whoever has nothing else takes it then. After so many times as long it is taken in its study's turn: begun at the very
-# end, a long assignment made studies that lost one of twelve machines a fifth longer (docs/decisions/0010).
+# end, a long assignment made studies that lost one of twelve machines a tenth longer (docs/decisions/0010).
 OFFER_IN_TURN = 3
 # A tick that comes this much later (or earlier) than planned means a jump or a sleep, not load.
 CLOCK_JUMP = 30 * SECOND

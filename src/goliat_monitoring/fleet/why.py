@@ -168,12 +168,10 @@ def may_have(waiting: Waiting, worker: Machine, now: int) -> bool:
 
 def why_not(waiting: Waiting, workers: Iterable[Machine], now: int, *, ahead: int = 0, live: Live | None = None) -> Why:
     """The whole answer. `ahead`: how many assignments that can be given out come before this one."""
-    rules = claimable(waiting, now)
-    come = "1 assignment comes first." if ahead == 1 else f"{ahead} assignments come first."
-    rules.append(Verdict("order", not ahead, come if ahead else "It is the next one."))
     out = _not_queued(waiting, live)
-    if out is not None:
-        rules[-1] = Verdict("order", False, out.text)
+    come = "1 assignment comes first." if ahead == 1 else f"{ahead} assignments come first."
+    order = Verdict("order", not ahead, come if ahead else "It is the next one.")
+    rules = [*claimable(waiting, now), order if out is None else Verdict("order", False, out.text)]
     looked = [
         WorkerWhy(worker.worker_id, worker.name, all(it.ok for it in verdicts), verdicts)
         for worker in workers

@@ -106,12 +106,8 @@ def _unfinished_study(connection: Connection, study_id: str, asked: str) -> None
     """Raises `Refused` 409 where nothing waits or runs: what is over stays what it is, and can be asked for again."""
     row = _open_study(connection, study_id)
     unfinished = parts.c.state.in_([AssignmentState.PENDING, AssignmentState.RUNNING])
-    if (
-        connection.execute(
-            select(parts.c.id).where(parts.c.super_study_id == study_id, unfinished).limit(1)
-        ).one_or_none()
-        is None
-    ):
+    found = select(parts.c.id).where(parts.c.super_study_id == study_id, unfinished).limit(1)
+    if connection.execute(found).first() is None:
         raise Refused(409, f"nothing is left to {asked}", f"no assignment of {row.name} waits or runs")
 
 

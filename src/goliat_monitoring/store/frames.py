@@ -10,7 +10,7 @@ import struct
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from goliat_monitoring.store.calls import Call
 
@@ -106,6 +106,21 @@ class Source:
             view[: len(piece)] = piece
             view = view[len(piece) :]
         return data
+
+
+def greeted() -> tuple[Source, BinaryIO, Hello | None]:
+    """For a process of the server: where it is told, where it answers, and the greeting; None if nobody is there.
+
+    Modules are looked for where the server looks from then on. Whatever prints goes to standard error, as it must not
+    come between two frames.
+    """
+    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    source = Source(sys.stdin.fileno())
+    hello: Hello | None = source.read()
+    if hello is not None:
+        sys.path[:] = hello.search_path
+    return source, sink, hello
 
 
 class Inbox:

@@ -1,7 +1,6 @@
 """One long look at the database by a process that ends with it: `python -m goliat_monitoring.store.reader_child`."""
 
 import os
-import sys
 import time
 from contextlib import suppress
 
@@ -14,16 +13,11 @@ NICENESS = 10
 
 def main() -> None:
     """Take a unit of work from standard input, and put what it saw on standard output."""
-    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    # Whatever prints must not come into the answer.
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     if hasattr(os, "nice"):
         os.nice(NICENESS)
-    source = frames.Source(sys.stdin.fileno())
-    hello = source.read()
+    source, sink, hello = frames.greeted()
     if hello is None:
         return
-    sys.path[:] = hello.search_path
     unit = source.read()
     began = time.thread_time()
     engine = make_engine(hello.url, read_only=True)

@@ -5,9 +5,7 @@ terminal or a service manager tells all processes at once, and what the server a
 the server is killed, the pipe ends with it.
 """
 
-import os
 import signal
-import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
 
@@ -94,14 +92,9 @@ def main() -> None:
     for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
         with suppress(AttributeError, ValueError):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    # Whatever prints must not come between two frames.
-    sink = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    source = frames.Source(sys.stdin.fileno())
+    source, sink, hello = frames.greeted()
     with suppress(BrokenPipeError):
-        hello = source.read()
         if hello is not None:
-            sys.path[:] = hello.search_path
             work(source, sink, hello.url)
 
 
