@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, sync_playwright
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 QUIET_FLAGS = [
@@ -159,6 +159,16 @@ def mark(page: Page) -> None:
 
 def unreloaded(page: Page) -> bool:
     return bool(page.evaluate("window.mark === 1"))
+
+
+def place(shown: Locator) -> FloatRect:
+    """Where it is; the page may just be replacing it with its like."""
+    for _ in range(80):
+        found = shown.bounding_box()
+        if found is not None:
+            return found
+        shown.page.wait_for_timeout(100)
+    raise AssertionError(f"{shown} is nowhere to be seen")
 
 
 @pytest.fixture(scope="module")

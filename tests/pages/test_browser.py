@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server, mark, unreloaded
+from tests.pages.conftest import Screen, Server, mark, place, unreloaded
 
 HOSTILE = "<script>alert(1)</script>"
 REVERSED = "report\u202egpj.exe"
@@ -341,8 +341,7 @@ def test_14_a_lost_connection_is_seen_and_found_again(screen: Screen, server: Se
     run.set_viewport_size({"width": 360, "height": 740})
     expect(run.locator("body")).to_have_class("stale")
     assert run.evaluate("document.documentElement.scrollWidth") <= 360
-    actions = run.locator(".head .actions").bounding_box()
-    assert actions is not None
+    actions = place(run.locator(".head .actions"))
     assert actions["y"] + actions["height"] == 740
     expect(new.locator("body")).to_have_class("stale")
     new.get_by_label("Priority").fill("3")

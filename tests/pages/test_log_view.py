@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from goliat_monitoring.wire.lines import Line
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import Screen, Server, place
 from tests.support.written_log import lines_of, write_log
 
 BULK = 60_000
@@ -177,13 +177,11 @@ def test_a_megabyte_and_a_bomb_of_colours_are_wrapped_and_nothing_runs(screen: S
         page.evaluate(f"location.hash = '#L{n}'")
         expect(log.locator(f"#L{n}.here")).to_be_in_viewport()
         page.wait_for_function(CONTIGUOUS)
-    box, width = log.bounding_box(), log.evaluate("(box) => box.scrollWidth - box.clientWidth")
-    assert box is not None
+    box, width = place(log), log.evaluate("(box) => box.scrollWidth - box.clientWidth")
     assert width <= 0, "nothing is wider than the log"
     # Each is cut, so neither fills the log for screens and screens.
     for n in (BULK - 8, BULK - 6):
-        row = log.locator(f"#L{n}").bounding_box()
-        assert row is not None
+        row = place(log.locator(f"#L{n}"))
         assert row["height"] < 3 * box["height"], n
         assert log.locator(f"#L{n} > span > *").count() <= 201
     assert page.evaluate("window.pwned") is None
@@ -330,8 +328,7 @@ def test_errors_are_one_key_away_and_problems_grouped(screen: Screen) -> None:
     assert page.locator("#log-map .error").count() == 2
     assert 3 <= page.locator("#log-map .warning").count() <= 4
     # The map leads to what it shows, and elsewhere to the line at that height.
-    field = page.locator("#log-map").bounding_box()
-    assert field is not None
+    field = place(page.locator("#log-map"))
     page.mouse.click(field["x"] + 5, field["y"] + field["height"] * 49_930 / Long.total)
     expect(log.locator("#L50000.here")).to_be_in_viewport()
     page.mouse.click(field["x"] + 5, field["y"] + field["height"] / 4)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.pages.conftest import CONFIG, Screen, Server
+from tests.pages.conftest import CONFIG, Screen, Server, place
 from tests.pages.phone import CUT
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -134,8 +134,7 @@ def test_02c_on_a_phone_hours_are_in_sight(browser: Browser, server: Server) -> 
     # Of two simulations: cents are all of it.
     expect(page.locator("#preview")).to_contain_text(re.compile(r"\d+\.\d\d \S \d+\.\d\d EUR for about"))
     hours = page.get_by_role("columnheader", name="NVIDIA RTX 4090, h")
-    box = hours.bounding_box()
-    assert box is not None
+    box = place(hours)
     assert box["x"] + box["width"] <= 360
     context.close()
     assert not screen.complaints

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import Screen, Server, mark, unreloaded
+from tests.pages.conftest import Screen, Server, mark, place, unreloaded
 from tests.pages.machines import MINUTE, Machine, fall_silent, micros, rewrite
 from tests.pages.phone import two_lines
 
@@ -123,13 +123,11 @@ def test_a_number_is_marked_where_it_leads(screen: Screen, server: Server, fleet
 def test_numbers_stand_side_by_side_where_there_is_room(screen: Screen, server: Server, fleet: Fleet) -> None:
     page = screen.open("/")
     page.set_viewport_size({"width": 1600, "height": 900})
-    groups = [it.bounding_box() for it in page.locator(".groups > div").all()]
-    boxes = [box for box in groups if box is not None]
+    boxes = [place(it) for it in page.locator(".groups > div").all()]
     assert len(boxes) == 3
     assert len({box["y"] for box in boxes}) == 1
     # Nothing is kept free behind the last number of a group.
-    last = page.locator(".groups > div:first-child a").last.bounding_box()
-    assert last is not None
+    last = place(page.locator(".groups > div:first-child a").last)
     assert boxes[0]["x"] + boxes[0]["width"] == pytest.approx(last["x"] + last["width"], abs=1)
 
 
@@ -187,12 +185,11 @@ def test_the_phone_shows_first_what_a_person_must_know(browser: Browser, server:
     screen = Screen(context, server.url)
     page = screen.open("/")
     expect(page.locator("#connection")).to_have_text("Live")
-    boxes = [page.locator(name).first.bounding_box() for name in (".sentence", "#needs", ".groups", "#fleet")]
-    tops = [box["y"] for box in boxes if box is not None]
+    boxes = [place(page.locator(name).first) for name in (".sentence", "#needs", ".groups", "#fleet")]
+    tops = [box["y"] for box in boxes]
     assert len(tops) == 4
     assert tops == sorted(tops)
-    row = page.locator(f"#w-{fleet.works.id}").bounding_box()
-    assert row is not None
+    row = place(page.locator(f"#w-{fleet.works.id}"))
     assert row["height"] <= 72, "two lines"
     rewrite(
         server, "INSERT OR REPLACE INTO set_aside VALUES (?, ?, ?, ?, NULL)",

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
 from goliat_monitoring.server.pages.numbers import LEFT
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import Screen, Server, place
 from tests.pages.machine import Machine
 
 FOLDER = "far_field/thelonious/700MHz/environmental_x_pos_theta"
@@ -186,17 +186,15 @@ def test_03_the_plotted_points_are_the_samples(screen: Screen, machine: Machine,
     # The hole is shaded from its first moment to its last, and says how long it is.
     gap = load.locator("rect.gap")
     expect(gap).to_have_count(1)
-    box, plot = gap.bounding_box(), load.locator(".plot").bounding_box()
-    assert box is not None
-    assert plot is not None
+    box, plot = place(gap), place(load.locator(".plot"))
     assert box["x"] - plot["x"] == pytest.approx(at_pixel(load, before[-1][0]), abs=2), "from the last sample"
     assert box["width"] == pytest.approx(width * (after[0][0] - before[-1][0]) / HOURS, abs=3), "to the next"
     expect(load.locator(".plot")).to_contain_text("no data 14 min")
     assert load.locator(".plot text").all_text_contents()[:5] == ["0 %", "25 %", "50 %", "75 %", "100 %"]
     assert chart(page, "disk").locator(".plot text").first.text_content() == "0 MB/s"
     # Each line is named at its end, and no name lies on another.
-    names = [load.locator(f"g.{name} text").bounding_box() for name in ("cpu", "ram", "gpu", "vram")]
-    heights = sorted(name["y"] for name in names if name is not None)
+    names = [place(load.locator(f"g.{name} text")) for name in ("cpu", "ram", "gpu", "vram")]
+    heights = sorted(name["y"] for name in names)
     assert len(heights) == 4
     assert all(below - above >= 11.5 for above, below in pairwise(heights))
 
@@ -244,8 +242,7 @@ def test_04_one_cursor_and_one_time_axis_for_all_charts(screen: Screen, machine:
     move_to(scene.began + sum(HOLE) / 2)
     expect(load.locator("output")).to_contain_text("no data 14 min")
     # Drag over the first hour: all charts show it, and a double click shows everything again.
-    box = load.locator(".plot").bounding_box()
-    assert box is not None
+    box = place(load.locator(".plot"))
     page.mouse.move(box["x"] + at_pixel(load, scene.began) + 2, box["y"] + 50)
     page.mouse.down()
     page.mouse.move(box["x"] + at_pixel(load, scene.began + HOURS / 2), box["y"] + 50, steps=4)

@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import Page, expect
 
-from tests.pages.conftest import Screen, Server
+from tests.pages.conftest import Screen, Server, place
 from tests.pages.phone import two_lines
 from tests.support.agent import Agent
 
@@ -49,10 +49,8 @@ def test_a_study_that_is_over_fills_its_gantt_however_long_ago_that_was(screen: 
     database.close()
     for zoom in ("", "?zoom=6h"):
         page = screen.open(f"/studies/{study}/gantt{zoom}")
-        bar = page.locator(f"[data-run='{job.run_id}']").bounding_box()
-        field = page.locator(".gantt .bars").bounding_box()
-        assert bar is not None
-        assert field is not None
+        bar = place(page.locator(f"[data-run='{job.run_id}']"))
+        field = place(page.locator(".gantt .bars"))
         assert abs(bar["x"] + bar["width"] - field["x"] - field["width"]) < 3, "its end is the right edge"
         assert bar["width"] / field["width"] > (0.3 if zoom else 0.99)
         expect(page.locator(".gantt line.now")).to_have_count(0)
@@ -77,10 +75,8 @@ def test_one_point_is_a_dot_and_the_table_has_it(screen: Screen, server: Server)
     page = screen.open(f"/studies/{study}/burn-up")
     expect(page.locator("#plot-done .reason")).to_have_text("One point so far; a line needs two.")
     expect(page.locator("#plot-finish .reason")).to_have_text("No finish was foretold yet.")
-    dot = page.locator("#plot-done .dot").bounding_box()
-    field = page.locator("#plot-done .field").bounding_box()
-    assert dot is not None
-    assert field is not None
+    dot = place(page.locator("#plot-done .dot"))
+    field = place(page.locator("#plot-done .field"))
     height = field["y"] + field["height"] - (dot["y"] + dot["height"] / 2)
     assert abs(height / field["height"] - 0.125) < 0.02, "an eighth of the way up"
     expect(page.locator("#history tbody tr")).to_have_count(1)
@@ -109,15 +105,12 @@ def test_the_curve_of_a_short_study_begins_with_nothing_at_its_first_claim(scree
     agent.close()
     note(server, study, (0, 100, 0))
     page = screen.open(f"/studies/{study}/burn-up")
-    line, field = (page.locator(f"#plot-done .{it}").bounding_box() for it in ("line", "field"))
-    assert line is not None
-    assert field is not None
+    line, field = (place(page.locator(f"#plot-done .{it}")) for it in ("line", "field"))
     assert abs(line["height"] - field["height"]) < 3, "from nothing to all"
     assert abs(line["width"] - field["width"]) < 3, "from the first claim to the end"
     expect(page.locator("#plot-done .reason")).to_have_count(0)
     expect(page.locator("#history tbody tr")).to_have_count(1)
-    block = page.locator("section:has(> #plot-done)").bounding_box()
-    assert block is not None
+    block = place(page.locator("section:has(> #plot-done)"))
     assert block["x"] + block["width"] - field["x"] - field["width"] < 3, "as wide as the page"
 
 
@@ -127,9 +120,7 @@ def test_the_line_rises_and_breaks_where_nobody_watched(screen: Screen, server: 
     page = screen.open(f"/studies/{study}/burn-up")
     lines = page.locator("#plot-done .line")
     expect(lines).to_have_count(2)
-    before, after = (it.bounding_box() for it in lines.all())
-    assert before is not None
-    assert after is not None
+    before, after = (place(it) for it in lines.all())
     assert before["x"] + before["width"] < after["x"], "the gap is in between"
     assert before["y"] > after["y"] + after["height"], "the later part is higher"
     expect(page.locator("#plot-done .gaptext")).to_have_text("no data 40 min")

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import CONFIG, Screen, Server
+from tests.pages.conftest import CONFIG, Screen, Server, place
 from tests.pages.phone import two_lines
 from tests.support.agent import Agent
 
@@ -134,9 +134,8 @@ def test_01_on_a_phone_what_needs_a_look_has_two_lines_a_row(browser: Browser, s
     then.locator(".small .state > span").evaluate("(it) => (it.textContent = 'Finished with errors, try 2 is due')")
     assert then.evaluate("(it) => it.scrollWidth <= it.clientWidth")
     buttons = [page.get_by_role("button", name=name) for name in ("Retry 1", "Resume", "Add worker")]
-    boxes = [it.bounding_box() for it in (*buttons, page.locator("#study-more summary"))]
-    assert len({round(it["y"]) for it in boxes if it is not None}) == 1, "what can be done is one line"
-    assert None not in boxes
+    boxes = [place(it) for it in (*buttons, page.locator("#study-more summary"))]
+    assert len({round(it["y"]) for it in boxes}) == 1, "what can be done is one line"
     offer = page.locator(f"#offer-{scene.silent}")
     join = offer.get_by_role("button", name="This run is that machine's")
     expect(join).to_be_hidden()
@@ -202,8 +201,8 @@ def test_05_the_numbers_of_the_matrix_add_up_and_lead_to_the_assignments(plain: 
     foot = re.findall(r"(\d+)/(\d+)", plain.locator("#matrix tfoot").inner_text())
     for *own, total in shown:
         assert (sum(it[0] for it in own), sum(it[1] for it in own)) == total
-    for place, column in enumerate(zip(*shown, strict=True)):
-        assert (sum(it[0] for it in column), sum(it[1] for it in column)) == tuple(map(int, foot[place]))
+    for nth, column in enumerate(zip(*shown, strict=True)):
+        assert (sum(it[0] for it in column), sum(it[1] for it in column)) == tuple(map(int, foot[nth]))
     assert foot[-1] == ("3", "12")
     expect(plain.locator("#matrix tbody tr").first.locator("td").nth(2)).to_have_text("0/2 2 failed")
     plain.get_by_role("link", name="0/2 2 failed").click()
@@ -242,20 +241,15 @@ def test_07_a_retried_part_shows_both_attempts_in_its_lane(screen: Screen, scene
     first, second = (page.locator(f"[data-run='{tries[n]['id']}']") for n in (1, 2))
     expect(first).to_have_class("box bad again")
     expect(second).to_have_class("box run")
-    left, right = first.bounding_box(), second.bounding_box()
-    assert left is not None
-    assert right is not None
+    left, right = place(first), place(second)
     # A hatched bar has an outline.
     assert abs(left["y"] - right["y"]) < 2, "one after the other in the lane of #2"
     assert left["x"] + left["width"] <= right["x"] + 1
     expect(page.locator(".legend")).to_contain_text("expected, at least")
-    now = page.locator(".gantt line.now").bounding_box()
-    assert now is not None
+    now = place(page.locator(".gantt line.now"))
     assert abs(right["x"] + right["width"] - now["x"]) < 3, "what runs reaches to now"
     page.get_by_role("link", name="worker", exact=True).click()
-    boxes = [page.locator(f"[data-run='{tries[n]['id']}']").bounding_box() for n in (1, 2)]
-    assert boxes[0] is not None
-    assert boxes[1] is not None
+    boxes = [place(page.locator(f"[data-run='{tries[n]['id']}']")) for n in (1, 2)]
     assert abs(boxes[0]["y"] - boxes[1]["y"]) > 10, "on two workers"
     table = page.locator("#attempts")
     expect(table.locator(f"#t-{tries[1]['id']}")).to_contain_text("Failed, tried again")

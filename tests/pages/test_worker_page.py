@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.pages.conftest import RED, Screen, Server
+from tests.pages.conftest import RED, Screen, Server, place
 from tests.pages.machine import Machine
 
 VITALS = {"cpu": 37.0, "ram": 51.0, "gpu": 93.0, "vram": 80.0, "gpu_temp": 71.0, "disk_free": 200e9}
@@ -89,9 +89,7 @@ def test_03_log_lines_and_curves_go_on_by_themselves(screen: Screen, machine: Ma
 def test_03b_beside_its_plots_nothing_is_cut(screen: Screen, browser: Browser, machine: Machine) -> None:
     page = screen.open(f"/workers/{machine.id}")
     page.set_viewport_size({"width": 1440, "height": 900})
-    wrap, follow = (page.locator(f"[data-do={name}]").bounding_box() for name in ("wrap", "follow"))
-    assert wrap is not None
-    assert follow is not None
+    wrap, follow = (place(page.locator(f"[data-do={name}]")) for name in ("wrap", "follow"))
     assert wrap["y"] == follow["y"], "all tools stand in one row"
     for _ in range(3):
         machine.say(f"[PROGRESS]: 2% [1000/50000] Time Update @ {'of a very long line ' * 12}")

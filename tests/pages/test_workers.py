@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.pages.accessibility import problems
-from tests.pages.conftest import RED, Screen, Server, mark, unreloaded
+from tests.pages.conftest import RED, Screen, Server, mark, place, unreloaded
 from tests.pages.machines import Machine, fall_silent
 
 expect.set_options(timeout=8000)
@@ -47,9 +47,7 @@ def test_rows_tell_state_work_and_trouble(screen: Screen, machines: dict[str, Ma
     silent = page.locator(f"#w-{machines['delta'].id}")
     expect(silent).to_contain_text("Offline 42 min, was running")
     # The second line of a long state begins below its words.
-    icon, said = silent.locator(".c-state svg").bounding_box(), silent.locator(".c-state .state > span").bounding_box()
-    assert icon is not None
-    assert said is not None
+    icon, said = place(silent.locator(".c-state svg")), place(silent.locator(".c-state .state > span"))
     assert icon["x"] + icon["width"] < said["x"]
 
 
@@ -72,9 +70,7 @@ def test_cards_are_sorted_by_links_and_name_what_they_know(
     # The box stands before the name, however long state and name are.
     for name in ("delta", "alpha"):
         card = page.locator(f"#w-{machines[name].id}")
-        box, link = card.get_by_role("checkbox").bounding_box(), card.locator("h2 a").bounding_box()
-        assert box is not None
-        assert link is not None
+        box, link = place(card.get_by_role("checkbox")), place(card.locator("h2 a"))
         assert box["x"] + box["width"] <= link["x"]
         assert abs(box["y"] + box["height"] / 2 - link["y"] - link["height"] / 2) <= 2
     expect(page.locator(f"#w-{machines['bravo'].id}")).to_contain_text("GPU 90 %")
@@ -106,9 +102,7 @@ def test_the_address_is_seen_at_every_width(browser: Browser, server: Server, ma
         expect(column).to_be_hidden()
         expect(below).to_be_visible()
         expect(below).to_have_text("127.0.0.1")
-        name, line = row.locator("th a").bounding_box(), below.bounding_box()
-        assert name is not None
-        assert line is not None
+        name, line = place(row.locator("th a")), place(below)
         if width == 360:
             assert name["y"] <= line["y"] < name["y"] + name["height"], "beside the name"
         else:
@@ -381,8 +375,7 @@ def test_axe_finds_nothing_and_a_thumb_reaches_what_acts(
     page.set_viewport_size({"width": 360, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     for name in ("Pause", "Drain", "Resume", "Delete"):
-        box = page.get_by_role("button", name=name, exact=True).bounding_box()
-        assert box is not None
+        box = place(page.get_by_role("button", name=name, exact=True))
         assert box["height"] >= 44
         assert box["y"] + box["height"] <= 740, "in sight, at the bottom"
     context.close()
