@@ -80,6 +80,30 @@ def test_a_waiting_claim_looks_when_something_changed_and_never_by_the_clock(
     with_app(test)
 
 
+@pytest.mark.parametrize("wish", ["paused", "draining"])
+def test_the_claim_of_a_worker_that_rests_is_answered_when_it_is_resumed(with_app: WithApp, wish: str) -> None:
+    async def test(app: App) -> None:
+        agent = await app.agent()
+        await app.post("/api/workers/wish", {"workers": [agent.worker_id], "wish": wish})
+        await app.study()
+        waiting = asyncio.create_task(agent.claim(wait_s=20))
+        await asyncio.sleep(0.3)
+        assert not waiting.done(), "there is work, but not for a worker that rests"
+        began = time.monotonic()
+        await app.post("/api/workers/wish", {"workers": [agent.worker_id], "wish": "active"})
+        assert (await waiting).job is not None
+        assert time.monotonic() - began < 3
+        # Who is to end hears so at once.
+        other = await app.agent()
+        await app.post("/api/workers/wish", {"workers": [other.worker_id], "wish": "paused"})
+        waiting = asyncio.create_task(other.claim(wait_s=20))
+        await asyncio.sleep(0.1)
+        await app.http.patch(f"/api/workers/{other.worker_id}", json={"wish": "stopping"})
+        assert (await waiting).wish == "stopping"
+
+    with_app(test)
+
+
 def test_a_waiting_claim_is_answered_when_a_pause_ends_by_itself(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         await app.study()

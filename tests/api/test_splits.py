@@ -177,7 +177,7 @@ def test_refused_studies_are_not_stored(with_app: WithApp, more: dict[str, Any])
             "`fleet[1]` has no field `gpus`. Allowed: gpu, count, pricePerHour, speed.",
         ),
         ({"presentfleet": True}, "the request has no field `presentfleet`. Allowed: baseConfig, configName, "),
-        ({"assignments": [{"splitConfig": BASE}]}, "the request has no field `assignments`. Allowed: "),
+        ({"asignments": [{"splitConfig": BASE}]}, "the request has no field `asignments`. Allowed: "),
     ],
 )
 def test_a_misspelled_field_is_refused_with_those_that_there_are(
@@ -241,6 +241,36 @@ def test_ready_made_assignments_are_what_machines_would_run(with_app: WithApp) -
         assert exact["warnings"] == []
         less = await app.post("/api/super-studies", {"name": "z", "baseConfig": PARENT, "assignments": apart[:1]})
         assert "1 cases are missing" in less["warnings"][0]
+
+    with_app(test)
+
+
+def test_ready_made_assignments_have_a_preview_too(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        def cut(*parts: list[str]) -> dict[str, Any]:
+            return {"baseConfig": BASE, "assignments": [{"splitConfig": BASE | {"phantoms": part}} for part in parts]}
+
+        split = await app.post("/api/super-studies/preview", wish("phantom") | {"presentFleet": True})
+        same = [it["splitConfig"]["phantoms"] for it in split["assignments"]]
+        shown = await app.post("/api/super-studies/preview", cut(*same) | {"presentFleet": True})
+        for key in ("totalSimulations", "totalWeight", "exactCover", "hours", "fleet", "warnings"):
+            assert shown[key] == split[key], key
+        for key in ("index", "label", "simulations", "weight", "hours"):
+            assert [it[key] for it in shown["assignments"]] == [it[key] for it in split["assignments"]], key
+        assert shown["presentFleet"]["workers"] == 0
+        twice = await app.post("/api/super-studies/preview", cut(same[0], same[0]))
+        made = await app.post("/api/super-studies", cut(same[0], same[0]) | {"name": "twice"})
+        assert (twice["exactCover"], twice["warnings"]) == (False, made["warnings"])
+        # What nobody can count takes no time that anybody could tell.
+        unknown = narrowed(presentFleet=True)
+        shown = await app.post("/api/super-studies/preview", unknown)
+        assert [it["simulations"] for it in shown["assignments"]] == [0, 0]
+        assert shown["exactCover"] is False
+        assert shown["warnings"][0].startswith("nf.json is not known here")
+        wrong: list[dict[str, Any]] = [cut(), cut(same[0]) | {"split": {"by": "auto"}}, {"assignments": []}]
+        for body in wrong:
+            assert (await app.http.post("/api/super-studies/preview", json=body)).status_code == 400
+        assert len(await app.get("/api/super-studies")) == 1
 
     with_app(test)
 

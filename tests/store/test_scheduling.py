@@ -656,6 +656,27 @@ def test_a_solver_that_fails_again_and_again_waits_for_a_licence(house: House) -
     assert (row.flag, row.state) == ("", "running")
 
 
+def test_failed_starts_that_healed_are_not_counted(house: House) -> None:
+    study(house)
+    one = Gpu(house, "one")
+    job = one.work()
+    sequence = 0
+    for attempts in (2, 2, 2, 1):
+        for number in range(1, attempts + 1):
+            one.line(job, f"iSolve failed, retry attempt {number}", "warning", sequence)
+            sequence += 1
+            house.pass_time(20)
+        if attempts == 2:
+            one.line(job, "[PROGRESS]: 5% [1/50] Time Update, estimated remaining time 1 hours @ 900.5 MCells/s",
+                     "default", sequence)  # fmt: skip
+            sequence += 1
+    for _ in range(6):
+        house.pass_time(60)
+        one.beat(job)
+        house.do(stalls.look_after)
+    assert house.row(tables.runs, job.run_id).flag == "", "a large grid takes minutes to load"
+
+
 def test_a_run_that_hangs_is_flagged_and_ended_only_if_asked(house: House) -> None:
     study(house)
     one, two = Gpu(house, "one"), Gpu(house, "two")

@@ -169,7 +169,8 @@ class Agent:
         if not link.ready.wait(self._settings.intervals.retry_s) or link.session is None:
             return None
         self._goliat = self._goliat or self._ask_goliat()
-        return self._goliat is not None and not self._disk.low and link.wish == "active"
+        # A paused one asks as well: that call is answered the moment it is resumed.
+        return self._goliat is not None and not self._disk.low and link.wish != "stopping"
 
     def _claim(self, link: Link) -> tuple[Job | None, float | None]:
         """A job, or how long to wait before the next try; (None, None) where there is no work to be had."""

@@ -13,9 +13,10 @@ from goliat_monitoring.cli.configs import Resolved, ready_made, resolved
 from goliat_monitoring.cli.options import DEFAULT_SERVER, JsonOption, ServerOption, TokenOption, client
 from goliat_monitoring.study import requirements
 from goliat_monitoring.study.cases import count_cases
-from goliat_monitoring.study.extends import ConfigProblem, owner, places
+from goliat_monitoring.study.extends import Config, ConfigProblem, owner, places
 from goliat_monitoring.study.plan import Plan, plan
 from goliat_monitoring.study.preview import MAX_PRICE, FleetProblem, parse_machines, preview
+from goliat_monitoring.study.ready_made import looked_over
 from goliat_monitoring.study.split import STRATEGIES, SplitProblem, SplitRequest, parse_groups
 from goliat_monitoring.wire.errors import Refused
 
@@ -72,11 +73,11 @@ def create(
     except (requirements.RequirementProblem, FleetProblem) as problem:
         raise Refused(400, "an option cannot be read", str(problem)) from problem
     split_by = _meant(split_by, num_splits, frequency_groups)
-    if assignments is not None and (split_by or only_preview):
+    if assignments is not None and split_by:
         raise Refused(
             400,
             "ready-made assignments are not split",
-            "leave out --assignments, or --split-by, --num-splits, --frequency-groups and --preview",
+            "leave out --assignments, or --split-by, --num-splits and --frequency-groups",
         )
     if not only_preview and (machines or price is not None or present_fleet):
         raise Refused(400, "--fleet, --price and --present-fleet predict", "add --preview, or leave them out")
@@ -88,31 +89,29 @@ def create(
     base = found.config
     body: dict[str, Any] = {"name": name, "description": description, "baseConfig": base}
     if assignments is not None:
-        parts = ready_made(assignments, configs_dir, library)
+        made = _looked_over(assignments, base, ready_made(assignments, configs_dir, library))
     else:
         made = _planned(config, found, split_by, num_splits, frequency_groups)
-        if only_preview:
-            shown = preview(made, machines, price)
-            if present_fleet:
-                wish = body | _split(split_by, num_splits, frequency_groups)
-                wish |= {"priority": priority, "requirements": requires or []}
-                wish |= {"presentFleet": True, "pricePerHour": price}
-                with client(server, token) as api:
-                    shown["presentFleet"] = api.post("/api/super-studies/preview", wish)["presentFleet"]
-            _show_preview(shown, as_json=as_json)
-            return
-        if not split_by:
-            _warn(made.warnings)
-        parts = [it.config for it in made.assignments]
+    parts = [it.config for it in made.assignments]
     if split_by:
         body |= _split(split_by, num_splits, frequency_groups)
     else:
         body["assignments"] = [{"splitConfig": part, "status": "PENDING"} for part in parts]
     body |= {"priority": priority, "requirements": requires or []}
+    if only_preview:
+        shown = preview(made, machines, price)
+        if present_fleet:
+            wish = body | {"presentFleet": True, "pricePerHour": price}
+            with client(server, token) as api:
+                shown["presentFleet"] = api.post("/api/super-studies/preview", wish)["presentFleet"]
+        _show_preview(shown, as_json=as_json)
+        return
+    told = [] if split_by else made.warnings
+    _warn(told)
     with client(server, token) as api:
         study = api.post("/api/super-studies", body)
     # The server made the split and has the last word about it.
-    _warn(study.get("warnings") or [])
+    _warn([it for it in study.get("warnings") or [] if it not in told])
     if as_json:
         show.as_json(study)
         return
@@ -161,6 +160,13 @@ def _planned(path: Path, found: Resolved, by: str, number: int | None, groups: s
         raise Refused(400, f"{path} cannot be used", text) from problem
     except SplitProblem as problem:
         raise Refused(400, f"{path} cannot be split this way", str(problem)) from problem
+
+
+def _looked_over(path: Path, base: Config, parts: Sequence[Config]) -> Plan:
+    try:
+        return looked_over(base, parts)
+    except ConfigProblem as problem:
+        raise Refused(400, f"{path} cannot be used", str(problem)) from problem
 
 
 def _split(by: str, number: int | None, groups: str) -> dict[str, Any]:

@@ -17,13 +17,15 @@ RETRYING = 15 * MINUTE
 # A GPU that shows a desktop, and a computer that does nothing: percent of the GPU, cores of the processor.
 IDLE_GPU = 5.0
 IDLE_CORES = 0.5
+# A window that moves takes a GPU for a moment; only a computation takes as much of it as this, in percent.
+COMPUTING_GPU = 50.0
 # Samples must cover this share of the silence, or nobody can tell what the machine did.
 COVERED = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """The solver's failed starts, as the log counts them: how often, and when last (server's clock)."""
+    """The solver's failed starts for the simulation that it is at: how many, and when the last was (server's clock)."""
 
     count: int = 0
     last_at: int = 0
@@ -69,7 +71,8 @@ def stall_of(life: Life, now: int) -> Stall:
 
     `waiting_for_licence`: the solver was started three times or more without any progress between, or a line that
     names a licence was the last that happened. `stalled`: for half an hour no log and no progress, while GPU and
-    processor were idle as far as they are known. A machine that was seen to compute is never stalled.
+    processor were idle as far as they are known. A machine that was seen to compute is never stalled; a desktop on its
+    GPU is no computation.
     """
     progressed = max(life.progress_at or 0, life.began_at)
     waited = now - max(progressed, 0)
@@ -88,9 +91,9 @@ def stall_of(life: Life, now: int) -> Stall:
     if silent <= STALLED:
         return Stall()
     watched = [sample for sample in life.vitals if sample.at > heard]
-    gpu = max((it.gpu for it in watched if it.gpu is not None), default=None)
-    cores = _middle([it.cores for it in watched if it.cores is not None])
-    if (gpu is not None and gpu > IDLE_GPU) or (cores is not None and cores > IDLE_CORES):
+    on_gpu = [it.gpu for it in watched if it.gpu is not None]
+    gpu, cores = _middle(on_gpu), _middle([it.cores for it in watched if it.cores is not None])
+    if (gpu or 0) > IDLE_GPU or max(on_gpu, default=0) > COMPUTING_GPU or (cores or 0) > IDLE_CORES:
         return Stall()
     minutes = silent // MINUTE
     if gpu is None:

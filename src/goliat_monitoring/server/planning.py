@@ -6,6 +6,7 @@ The one way for the API, the page on which studies are made, and their creation.
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -50,21 +51,14 @@ class Planned(NamedTuple):
     sources: list[Source]
 
 
-class ReadyMade(NamedTuple):
-    """`configs`: of the assignments."""
-
-    base: Config
-    configs: list[Config]
-    sources: list[Source]
-    warnings: list[str]
-
-
 async def planned(services: Services, wish: StudyWish) -> Planned:
-    """A study cut into assignments. Takes seconds for the largest ones.
+    """A study cut into assignments, by us or by whoever sent them. Takes seconds for the largest ones.
 
     Raises `Refused` 400 that says why and what would work; in fields of its own too: `file` and `key` of a config,
     `instead` and `nearest` of a split.
     """
+    if wish.assignments is not None:
+        return await _ready_made(services, wish, [it.split_config for it in wish.assignments])
     base, layers, sources = await services.db.read(partial(_resolved, wish=wish))
     async with services.plannings:
         return Planned(base, await asyncio.to_thread(_cut, base, layers, wish), sources)
@@ -114,19 +108,29 @@ def _resolved(connection: Connection, wish: StudyWish) -> tuple[Config, Layers, 
         raise _unusable(problem, wish.config_name) from None
 
 
-async def ready_made(services: Services, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
+async def _ready_made(services: Services, wish: StudyWish, configs: Sequence[Config]) -> Planned:
     """Assignments that somebody else cut, laid over those parents that are known, and what is odd about them.
 
     An unmodified `goliat super_study` sends configs that still extend others. They are what machines will run, so that
     they are taken as they are; but what was cut out of an object comes back from the parent, and then several machines
     run the same. Raises `Refused` 400 as `planned`.
     """
-    found = await services.db.read(partial(_laid_over, wish=wish, configs=configs))
+    if wish.split is not None:
+        raise Refused(400, "assignments and split exclude each other", "send one of them")
+    if wish.base_config is None:
+        raise Refused(400, "baseConfig is missing", "send the config that the assignments are parts of")
+    if not configs:
+        raise Refused(400, "the study has no assignments", "send at least one object in `assignments`")
+    base, parts, sources, warnings = await services.db.read(partial(_laid_over, wish=wish, configs=configs))
     async with services.plannings:
-        return await asyncio.to_thread(_looked_over, found)
+        made = await asyncio.to_thread(_looked_over, base, parts)
+    return Planned(base, replace(made, warnings=[*warnings, *made.warnings]), sources)
 
 
-def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config]) -> ReadyMade:
+def _laid_over(
+    connection: Connection, wish: StudyWish, configs: Sequence[Config]
+) -> tuple[Config, list[Config], list[Source], list[str]]:
+    """The config and its parts with their parents, where those come from, and a warning of those nobody knows."""
     sources: list[Source] = []
     find = cache(_lookup(connection, wish, sources))
     unknown: dict[str, None] = {}
@@ -148,15 +152,14 @@ def _laid_over(connection: Connection, wish: StudyWish, configs: Sequence[Config
         f"{names} is not known here: what extends it is counted once a machine tells, and may ask for more than it "
         "seems. Upload it as a parent, or add it to the config library."
     )
-    return ReadyMade(base, parts, sources, [warning] if unknown else [])
+    return base, parts, sources, [warning] if unknown else []
 
 
-def _looked_over(found: ReadyMade) -> ReadyMade:
+def _looked_over(base: Config, configs: Sequence[Config]) -> Plan:
     try:
-        configs, warnings = looked_over(found.base, found.configs)
+        return looked_over(base, configs)
     except ConfigProblem as problem:
         raise _unusable(problem) from None
-    return found._replace(configs=configs, warnings=[*found.warnings, *warnings])
 
 
 def _lookup(connection: Connection, wish: StudyWish, sources: list[Source]) -> Callable[[str], Config | None]:
@@ -221,7 +224,8 @@ def _uploaded(name: str, config: Config) -> Source:
 def _new_study(base: Config, made: Plan, priority: int, demand: Requirements) -> NewStudy:
     blocks = []
     for assignment in made.assignments:
-        cases = sorted((case.phantom, case.frequency, case.weight) for case in enumerate_cases(assignment.config))
+        counted = [] if assignment.share is None else enumerate_cases(assignment.config)
+        cases = sorted((case.phantom, case.frequency, case.weight) for case in counted)
         found = [(key, list(of_kind)) for key, of_kind in groupby(cases, key=lambda case: case[:2])]
         blocks.append([(*key, sum(case[2] for case in of_kind), len(of_kind)) for key, of_kind in found])
     key = f"planned {hashlib.sha256(msgspec.json.encode(base)).hexdigest()}"

@@ -1,12 +1,13 @@
 """Looks after live runs: which of them get nowhere. The rule is `fleet.stalls`; here are its facts and its flag."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, func, or_, select, update
 
-from goliat_monitoring.fleet.stalls import NO_PROGRESS, Life, Retries, Stall, Vitals, stall_of
+from goliat_monitoring.fleet.stalls import NO_PROGRESS, RETRYING, Life, Retries, Stall, Vitals, stall_of
 from goliat_monitoring.fleet.states import RunState
 from goliat_monitoring.fleet.timing import STALLED
 from goliat_monitoring.store import runs as store_runs
@@ -14,12 +15,14 @@ from goliat_monitoring.store import tables
 from goliat_monitoring.store.events import record
 from goliat_monitoring.store.log.append import note
 from goliat_monitoring.store.moment import Moment
+from goliat_monitoring.store.read.logs import numbered_lines
 from goliat_monitoring.wire.agent import Facts
 
 runs, problems, samples, workers = tables.runs, tables.log_problems, tables.samples, tables.workers
 
 # Keys of grouped log lines have # for each number.
 RETRY_KEY = "iSolve failed, retry attempt #%"
+RETRY = re.compile(r"retry attempt (\d{1,9})")
 # Of machines that say nothing of their cores: as many as the smallest that runs GOLIAT.
 FEWEST_CORES = 4
 
@@ -32,7 +35,7 @@ def look_after(connection: Connection, moment: Moment) -> None:
         .where(tables.LIVE_RUN, runs.c.state == RunState.RUNNING, runs.c.finished_at.is_(None))
     ).all()
     without_progress = [row for row in rows if _progress_at(row) < moment.now - NO_PROGRESS]
-    retries, licences = _problems(connection, without_progress)
+    retries, licences = _problems(connection, moment, without_progress)
     for row in rows:
         licence = licences.get(row.id, ("", 0))
         life = Life(
@@ -52,9 +55,11 @@ def look_after(connection: Connection, moment: Moment) -> None:
 
 
 def _problems(
-    connection: Connection, rows: Sequence[Row[Any]]
+    connection: Connection, moment: Moment, rows: Sequence[Row[Any]]
 ) -> tuple[dict[str, Retries], dict[str, tuple[str, int]]]:
-    """The solver's failed starts, and the newest line that names a licence, by run; times of the server's clock."""
+    """The solver's failed starts of the last minutes, and the newest line that names a licence, by run; times of the
+    server's clock.
+    """
     if not rows:
         return {}, {}
     live = {row.id: row for row in rows}
@@ -63,7 +68,7 @@ def _problems(
             problems.c.run_id,
             problems.c.text_key,
             problems.c.text,
-            problems.c.count.label("times"),
+            problems.c.last_line,
             problems.c.last_sender_at,
         )
         .where(
@@ -80,12 +85,24 @@ def _problems(
     licences: dict[str, tuple[str, int]] = {}
     for row in found:
         last_at = _server_time(live[row.run_id], row.last_sender_at)
-        if row.text_key.startswith(RETRY_KEY.rstrip("%")):
-            before = retries.get(row.run_id, Retries())
-            retries[row.run_id] = Retries(before.count + row.times, max(before.last_at, last_at))
-        else:
+        if not row.text_key.startswith(RETRY_KEY.rstrip("%")):
             licences[row.run_id] = (row.text, last_at)
+        elif moment.now - last_at <= RETRYING:
+            retries[row.run_id] = Retries(_attempts(connection, row.run_id, row.last_line), last_at)
     return retries, licences
+
+
+def _attempts(connection: Connection, run_id: str, number: int) -> int:
+    """How many starts had failed with this line. GOLIAT counts anew for each simulation, so that is not how often the
+    line came: failures that healed hours ago say nothing.
+    """
+    # Logs of live runs are not moved to other storage.
+    for line in numbered_lines(connection, run_id, lambda *_: b"", [number]):
+        said = line.text if line.repeat is None else line.repeat.last_text or line.text
+        found = RETRY.search(said)
+        if found is not None:
+            return int(found[1])
+    return 0
 
 
 def _server_time(row: Row[Any], sender_at: int | None) -> int:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from goliat_monitoring.study.axes import check_names
+from goliat_monitoring.study.balance import Share
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
 from goliat_monitoring.study.extends import Config, ConfigProblem
-from goliat_monitoring.study.space import Part, Space, label, space_of
+from goliat_monitoring.study.space import Space, label, space_of
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
 from goliat_monitoring.study.weights import unweighable
 
@@ -20,24 +21,31 @@ MAX_TEXT = 64 * 2**20
 
 @dataclass(frozen=True, slots=True)
 class PlannedAssignment:
-    """One assignment to be. `weight`: predicted seconds. `config`: resolved and self-contained."""
+    """One assignment to be. `weight`: predicted seconds. `config`: resolved and self-contained, or, of one that
+    somebody else cut, with a parent that is not known here: then it cannot be counted and has no `share`.
+    """
 
     index: int
     label: str
     simulations: int
     weight: float
     config: Config
-    part: Part
+    share: Share | None
+
+    def seconds(self, gpu: str = "") -> float:
+        """Predicted on a GPU of that model; without one, on the model that weights are made for."""
+        return 0.0 if self.share is None else self.share.space.seconds(self.share.part, gpu)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A study and its assignments, which together ask for each of its cases once."""
+    """The assignments of a study of so many simulations. `exact`: together they ask for each of its cases once."""
 
-    space: Space
     request: SplitRequest
     assignments: Sequence[PlannedAssignment]
     warnings: Sequence[str]
+    simulations: int
+    exact: bool
 
     @property
     def order(self) -> str:
@@ -67,12 +75,14 @@ def plan(resolved: Config, request: SplitRequest) -> Plan:
         cases = enumerate_cases(own)
         covered += cases
         weight = sum(case.weight for case in cases)
-        assignments.append(PlannedAssignment(index, label(part, space.whole), len(cases), weight, own, part))
+        assignments.append(
+            PlannedAssignment(index, label(part, space.whole), len(cases), weight, own, Share(space, part))
+        )
     fault = cover_fault(space.cases, covered)
     if fault:
         raise SplitProblem(f"The parts do not cover the study exactly: {fault}.")
     warnings += [*more, *_study_warnings(space, request, assignments)]
-    return Plan(space, request, assignments, warnings)
+    return Plan(request, assignments, warnings, len(space.cases), exact=True)
 
 
 def ready(resolved: Config) -> tuple[Config, list[str]]:
@@ -131,7 +141,7 @@ def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[P
     if space.auto_induced:
         jobs = len(space.whole.phantoms) * len(space.whole.frequencies)
         found.append(f"auto_induced adds {jobs} jobs after the simulations; they are in no count and no prediction.")
-    if any(assignment.part.directions != space.whole.directions for assignment in assignments):
+    if any(it.share is not None and it.share.part.directions != space.whole.directions for it in assignments):
         environmental = config["far_field_setup"]["environmental"]
         if environmental.get("spherical_tessellation"):
             found.append("The tessellation is written out as a list of directions.")

@@ -1,5 +1,6 @@
 """What a planned study would take: hours and euro per GPU model, and when a given fleet would be done with it."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,6 @@ from typing import Any
 from goliat_monitoring.study.plan import Plan
 from goliat_monitoring.study.requirements import names_gpu
 from goliat_monitoring.study.schedule import next_free
-from goliat_monitoring.study.space import Part
 from goliat_monitoring.study.weights import GPU_RATE, known_rate
 
 # Bounds what a hostile or mistyped fleet can make us compute.
@@ -91,7 +91,7 @@ def preview(
     ]
     assignments = []
     for planned in plan.assignments:
-        hours = _hours(plan, planned.part, models)
+        hours = {model: round(planned.seconds(model) / 3600, 3) for model in models}
         assignments.append(
             {
                 "index": planned.index,
@@ -105,15 +105,15 @@ def preview(
         )
     unknown = [f"{gpu:.40}" for gpu in models if known_rate(gpu) is None][:5]
     guess = f"It is not known how fast {', '.join(unknown)} is; a usual GPU is assumed. Known: {', '.join(GPU_RATE)}."
-    total = _hours(plan, plan.space.whole, models)
+    total = {model: round(math.fsum(it.seconds(model) for it in plan.assignments) / 3600, 3) for model in models}
     equal = [Machine(price=price)] * (plan.request.number or 4 if plan.request.by == "balanced" else len(assignments))
     return {
         "splitBy": plan.request.by or None,
         "order": plan.order,
-        "totalSimulations": len(plan.space.cases),
+        "totalSimulations": plan.simulations,
         "totalWeight": round(sum(planned.weight for planned in plan.assignments), 1),
-        # A plan that is not exact is never made.
-        "exactCover": True,
+        # A split that is not is never made; somebody else may have cut otherwise.
+        "exactCover": plan.exact,
         "hours": total,
         "euro": _euro(total, prices),
         "fleet": _fleet(plan, fleet or equal),
@@ -124,8 +124,7 @@ def preview(
 
 def _fleet(plan: Plan, fleet: Sequence[Machine]) -> dict[str, Any]:
     by_model = {
-        gpu: [plan.space.seconds(planned.part, gpu) / 3600 for planned in plan.assignments]
-        for gpu in {machine.gpu for machine in fleet}
+        gpu: [planned.seconds(gpu) / 3600 for planned in plan.assignments] for gpu in {machine.gpu for machine in fleet}
     }
     durations = [[hours / machine.speed for hours in by_model[machine.gpu]] for machine in fleet]
     turns = next_free(durations)
@@ -139,11 +138,11 @@ def _fleet(plan: Plan, fleet: Sequence[Machine]) -> dict[str, Any]:
     ]
     finish = max(turn.end for turn in turns)
     # With machines of different speed, the mean is what a perfectly divisible study would take.
-    rate = sum(1 / sum(hours) for hours in durations)
+    rate = sum(1 / total if (total := sum(hours)) else 0.0 for hours in durations)
     paid = [part for part in euro if part is not None]
     return {
         "finishHours": round(finish, 3),
-        "idealHours": round(1 / rate, 3),
+        "idealHours": round(1 / rate, 3) if rate else 0.0,
         "finishOverIdeal": round(finish * rate, 3),
         "euro": round(sum(paid), 2) if len(paid) == len(fleet) else None,
         "machines": [
@@ -158,10 +157,6 @@ def _fleet(plan: Plan, fleet: Sequence[Machine]) -> dict[str, Any]:
             for number, machine in enumerate(fleet)
         ],
     }
-
-
-def _hours(plan: Plan, part: Part, models: Sequence[str]) -> dict[str, float]:
-    return {model: round(plan.space.seconds(part, model) / 3600, 3) for model in models}
 
 
 def _euro(hours: dict[str, float], prices: dict[str, float | None]) -> dict[str, float]:

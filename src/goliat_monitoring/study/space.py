@@ -160,7 +160,7 @@ def label(part: Part, whole: Part) -> str:
         words.append(_listed(part.polarizations))
     if part.scenarios != whole.scenarios:
         complete = {scenario.name: scenario for scenario in whole.scenarios}
-        words.append(_listed([_scenario_label(scenario, complete[scenario.name]) for scenario in part.scenarios]))
+        words.append(_listed([_scenario_label(it, complete.get(it.name, it)) for it in part.scenarios]))
     return " · ".join(words) or "everything"
 
 

@@ -236,3 +236,13 @@ def test_ready_made_assignments_are_resolved_too(server: Server, config: Path) -
     assert call(server, "study", "create", str(config), *options).exit_code == 0
     sent = [it["splitConfig"] for it in server.asked[0][2]["assignments"]]
     assert sent == [TWO | {"phantoms": ["duke"]}, TWO | {"phantoms": ["ella"]}]
+
+
+def test_ready_made_assignments_have_a_preview_too(server: Server, config: Path) -> None:
+    parts = config.parent / "parts.json"
+    parts.write_text(json.dumps([{"extends": "base", "phantoms": ["duke"]}, {"extends": "base", "phantoms": ["duke"]}]))
+    shown = preview(server, config, "--assignments", str(parts), "--fleet", "RTX 4090", "--json")
+    assert [(it["label"], it["simulations"]) for it in shown["assignments"]] == [("duke", 2), ("duke", 2)]
+    assert shown["exactCover"] is False
+    assert "do not cover" in " ".join(shown["warnings"])
+    assert server.asked == []

@@ -47,7 +47,11 @@ LONG = ago(300)
         (Life(LONG, ago(40), vitals=watched(40, 0, None)), "stalled", False, "no use of the GPU"),
         # Any doubt speaks for the run.
         (Life(LONG, ago(40), vitals=[*watched(40, 0, 0.1), Vitals(ago(5), 97.0, 0.1)]), "", False, ""),
+        (Life(LONG, ago(40), vitals=watched(40, 9, 0.1)), "", False, ""),
         (Life(LONG, ago(40), vitals=watched(40, 0, 1.0)), "", False, ""),
+        # A window that is moved now and then does not.
+        (Life(LONG, ago(40), vitals=[*watched(40, 2, 0.1), Vitals(ago(5), 38.0, 0.1), Vitals(ago(9), 12.0, 0.1)]),
+         "stalled", True, ""),
         (Life(LONG, ago(40), vitals=[*watched(40, 0, 0.1), Vitals(ago(5), 0.0, 8.0)]), "stalled", True, ""),
         # What the GPU did before the silence proves nothing.
         (Life(LONG, ago(40), vitals=[*watched(40, 0, 0.1), Vitals(ago(41), 99.0, 8.0)]), "stalled", True, ""),

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from goliat_monitoring.study.balance import Share
 from goliat_monitoring.study.cases import Case, count_cases, enumerate_cases
 from goliat_monitoring.study.extends import ConfigProblem, find_in, resolve
-from goliat_monitoring.study.plan import Plan, cover_fault, plan
+from goliat_monitoring.study.plan import Plan, PlannedAssignment, cover_fault, plan
 from goliat_monitoring.study.schedule import makespan
 from goliat_monitoring.study.split import (
     STRATEGIES,
@@ -29,6 +30,12 @@ TRACES = Path(__file__).parents[2] / "data" / "traces"
 SIX = ["x_pos", "x_neg", "y_pos", "y_neg", "z_pos", "z_neg"]
 NINE = [450, 700, 835, 1450, 2140, 2450, 3500, 5200, 5800]
 FOUR = ["thelonious", "eartha", "duke", "ella"]
+
+
+def share(of: PlannedAssignment) -> Share:
+    """What an assignment that we cut asks for."""
+    assert of.share is not None
+    return of.share
 
 
 def uploaded(name: str) -> Config:
@@ -340,7 +347,7 @@ def test_g3_angles_that_names_would_cut_off_are_refused() -> None:
         check(config, split(config, by))
     # Nor does balancing write them out.
     made = split(config, "balanced", 100)
-    assert {len(it.part.directions) for it in made.assignments} == {2}
+    assert {len(share(it).part.directions) for it in made.assignments} == {2}
     check(config, made)
 
 
@@ -486,8 +493,13 @@ def test_balanced_on_the_published_far_field_study(workers: int, most: float) ->
     # A few that show every phantom and frequency, then longest first.
     scouts = next(n for n in range(len(weights)) if weights[n:] == sorted(weights[n:], reverse=True))
     assert scouts <= 12
-    seen = {name for it in made.assignments[: scouts + 1] for name in (*it.part.phantoms, *it.part.frequencies)}
-    assert seen >= {*made.space.whole.phantoms, *made.space.whole.frequencies}
+    seen = {
+        name
+        for it in made.assignments[: scouts + 1]
+        for name in (*share(it).part.phantoms, *share(it).part.frequencies)
+    }
+    whole = share(made.assignments[0]).space.whole
+    assert seen >= {*whole.phantoms, *whole.frequencies}
     assert not made.warnings
     check(config, made)
 
@@ -512,7 +524,9 @@ def test_balanced_with_auto_induced_stays_at_whole_blocks() -> None:
     made = split(config, "balanced", 12)
     assert len(made.assignments) <= 36
     assert ratio(made, 12) <= 1.10
-    assert all(len(it.part.directions) == 6 and len(it.part.polarizations) == 2 for it in made.assignments)
+    assert all(
+        len(share(it).part.directions) == 6 and len(share(it).part.polarizations) == 2 for it in made.assignments
+    )
     check(config, made)
 
 
@@ -612,7 +626,7 @@ def test_every_split_that_is_made_covers_exactly_once(config: Config, data: st.D
         check(config, made, order=wish.by != "custom")
         if wish.by in STRATEGIES.keys() - {"custom", "balanced", "direction", "polarization", "scenario", "freq_x_pol"}:
             # Phantoms outer, frequencies inner: GOLIAT's order of assignments.
-            firsts = [(it.part.phantoms[0], it.part.frequencies[0]) for it in made.assignments]
+            firsts = [(share(it).part.phantoms[0], share(it).part.frequencies[0]) for it in made.assignments]
             place = {case.key: case.ordinal for case in cases}
             starts = [place[keys(it.config)[0]] for it in made.assignments]
             assert starts == sorted(starts), firsts

@@ -31,16 +31,24 @@ class Member(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields
     speed: Annotated[float, msgspec.Meta(gt=0, le=1e6)] = 1.0
 
 
+class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
+    """A part of a study that somebody else cut. Its `status` is always PENDING, whatever is sent."""
+
+    split_config: dict[str, Any]
+    status: str = "PENDING"
+
+
 class StudyWish(msgspec.Struct, rename="camel", kw_only=True):
-    """A config, its `parents` by file name, and how to split it. A parent that is not sent comes from the config
-    library; so does the config itself, by its `configName`, if it is not sent. `requirements`: what every machine that
-    works on it needs, such as "vram>=24".
+    """A config, its `parents` by file name, and how to split it; or its parts ready-made as `assignments`, whose order
+    is their index. A parent that is not sent comes from the config library; so does the config itself, by its
+    `configName`, if it is not sent. `requirements`: what every machine that works on it needs, such as "vram>=24".
     """
 
     base_config: dict[str, Any] | None = None
     config_name: str = ""
     parents: dict[str, dict[str, Any]] = {}
     split: SplitWish | None = None
+    assignments: list[NewAssignment] | None = None
     priority: Priority = 0
     requirements: list[str] = []
 

@@ -24,11 +24,10 @@ from goliat_monitoring.server.api.worker_shapes import Success
 from goliat_monitoring.server.auth import Principal
 from goliat_monitoring.server.context import Caller, Given
 from goliat_monitoring.server.files import disposition
-from goliat_monitoring.server.planning import look_at, planned, ready_made
+from goliat_monitoring.server.planning import look_at, planned
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import studies
 from goliat_monitoring.store.history import points_of
-from goliat_monitoring.store.read.library import Source
 from goliat_monitoring.store.read.studies import (
     AssignmentView,
     StudyDetail,
@@ -43,19 +42,11 @@ from goliat_monitoring.store.read.usage import BriefUsage, StudyUsage, brief_usa
 from goliat_monitoring.wire.errors import Refused
 
 
-class NewAssignment(msgspec.Struct, rename="camel", kw_only=True):
-    """A part of a study. Its `status` is always PENDING, whatever is sent."""
-
-    split_config: dict[str, Any]
-    status: str = "PENDING"
-
-
 class NewStudy(StudyWish, rename="camel", kw_only=True):
-    """A study to split, or one with its parts ready-made, whose order is their index. Key order in configs is kept."""
+    """A study to split, or one with its parts ready-made. Key order in configs is kept."""
 
     name: str
     description: str | None = None
-    assignments: list[NewAssignment] | None = None
 
 
 @post("/api/super-studies/preview", status_code=200, tags=["Super studies"])
@@ -73,19 +64,8 @@ async def create_study(services: Given, principal: Caller, data: JSONBody[NewStu
 
 async def create(services: Services, data: NewStudy, actor: str) -> tuple[str, list[str]]:
     """Create a super study; its id, and what its split warns of. Raises `Refused`."""
-    warnings: list[str] = []
     demand = demanded(data.requirements)
-    sources: list[Source] = []
-    if data.assignments is not None:
-        if data.split is not None:
-            raise Refused(400, "assignments and split exclude each other", "send one of them")
-        if data.base_config is None:
-            raise Refused(400, "baseConfig is missing", "send the config that the assignments are parts of")
-        parts = [assignment.split_config for assignment in data.assignments]
-        base, configs, sources, warnings = await ready_made(services, data, parts)
-    else:
-        base, made, sources = await planned(services, data)
-        configs, warnings = [assignment.config for assignment in made.assignments], list(made.warnings)
+    base, made, sources = await planned(services, data)
     study_id = await services.db.write(
         partial(
             studies.create,
@@ -93,7 +73,7 @@ async def create(services: Services, data: NewStudy, actor: str) -> tuple[str, l
             name=data.name,
             description=data.description or "",
             base_config=base,
-            split_configs=configs,
+            split_configs=[assignment.config for assignment in made.assignments],
             actor=actor,
             split=msgspec.to_builtins(data.split) if data.split is not None else {},
             sources=sources,
@@ -101,7 +81,7 @@ async def create(services: Services, data: NewStudy, actor: str) -> tuple[str, l
             requirements=demand,
         )
     )
-    return study_id, warnings
+    return study_id, list(made.warnings)
 
 
 @get("/api/super-studies", tags=["Super studies"])
