@@ -647,7 +647,8 @@ def test_balanced_is_within_a_tenth_unless_a_single_case_or_block_forbids_it(con
         made = split(config, "balanced", workers)
     except (ConfigProblem, SplitProblem):
         assume(False)
-    if ratio(made, workers) > 1.10:
+    # A sum in another order is another in its last digits.
+    if ratio(made, workers) > 1.10 * (1 + 1e-12):
         assert any("later than ideal" in warning for warning in made.warnings)
         # Nothing finer: every part is one case, or a block that must not or cannot be cut; or cutting did not help.
         assert max(it.weight for it in made.assignments) * workers * 20 > sum(it.weight for it in made.assignments)
