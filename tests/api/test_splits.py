@@ -338,3 +338,28 @@ def test_a_deep_config_is_refused(with_app: WithApp) -> None:
             assert (shown.status_code, made.status_code) == ((200, 200) if levels < 99 else (400, 400)), levels
 
     with_app(test)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "allowed"),
+    [
+        ("PATCH", "/api/workers/gpu-1", {"wishes": "paused"}, "label, wish, pricePerHour"),
+        ("POST", "/api/workers/wish", {"workers": ["x"], "wish": "paused", "reason": "x"}, "workers, wish"),
+        ("POST", "/api/runs/none/stop", {"force": True}, "kill"),
+        ("POST", "/api/runs/none/give-up", {"because": "x"}, "reason"),
+        ("POST", "/api/tokens", {"label": "x", "roles": "viewer"}, "label"),
+        ("POST", "/api/enrolment-tokens", {"days": 1}, "hours"),
+        ("PATCH", "/api/settings", {"keepLogs": 1}, ""),
+    ],
+)
+def test_so_is_one_of_a_person_s_other_requests(
+    with_app: WithApp, method: str, path: str, body: dict[str, Any], allowed: str
+) -> None:
+    async def test(app: App) -> None:
+        answer = await app.http.request(method, path, json=body)
+        said = answer.json().get("details", "")
+        assert answer.status_code == 400, answer.text
+        assert "has no field" in said
+        assert "Allowed: " + allowed in said
+
+    with_app(test)

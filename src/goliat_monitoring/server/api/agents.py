@@ -25,7 +25,7 @@ Fence = Annotated[str | None, HeaderParameter(name=FENCE)]
 LONGEST_LIFETIME_H = 24 * 30
 
 
-class NewToken(msgspec.Struct, rename="camel"):
+class NewToken(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """How long the token may be used, hours."""
 
     hours: float = 24.0

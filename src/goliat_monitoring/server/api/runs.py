@@ -29,13 +29,13 @@ from goliat_monitoring.store.read.screenshots import Screenshot, screenshot, scr
 from goliat_monitoring.wire.errors import Refused
 
 
-class Stop(msgspec.Struct, rename="camel"):
+class Stop(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """`kill`: do not wait for GOLIAT to end by itself."""
 
     kill: bool = False
 
 
-class GiveUp(msgspec.Struct, rename="camel"):
+class GiveUp(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     reason: str = "a person says so"
 
 

@@ -40,14 +40,14 @@ class SettingsJson(msgspec.Struct, rename="camel", kw_only=True):
     gpu_prices: dict[str, float]
 
 
-class SettingsChange(msgspec.Struct, rename="camel", kw_only=True):
+class SettingsChange(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What to change. `retention`: by name, null for what the environment says. `currency`: three letters."""
 
     retention: dict[str, float | None] = {}
     currency: Code | None = None
 
 
-class GpuPrice(msgspec.Struct, rename="camel", kw_only=True):
+class GpuPrice(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """`gpu`: part of a GPU's name, word for word. `pricePerHour`: null, or left out, forgets it."""
 
     gpu: str

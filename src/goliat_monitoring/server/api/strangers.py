@@ -15,7 +15,7 @@ from goliat_monitoring.store.read.strangers import offers
 from goliat_monitoring.wire.clock import iso
 
 
-class BelongsTo(msgspec.Struct, rename="camel"):
+class BelongsTo(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The run that speaks."""
 
     run_id: str

@@ -16,7 +16,7 @@ from goliat_monitoring.wire.errors import Refused
 LONGEST_LIFETIME_D = 3650
 
 
-class NewApiToken(msgspec.Struct, rename="camel", kw_only=True):
+class NewApiToken(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """`label`: who or what uses it. `role`: a viewer reads, an operator runs studies and workers, an admin also
     changes tokens and settings. `days`: how long it is valid; left out, until it is revoked."""
 

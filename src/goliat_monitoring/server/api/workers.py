@@ -40,7 +40,7 @@ class Register(msgspec.Struct, rename="camel", kw_only=True):
     machine_label: str | None = None
 
 
-class Change(msgspec.Struct, rename="camel", kw_only=True):
+class Change(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What to change. `wish`: paused and draining workers claim nothing new; a stopping one also ends its agent when
     the run at hand is delivered. `pricePerHour`: euro; null forgets it."""
 
@@ -49,7 +49,7 @@ class Change(msgspec.Struct, rename="camel", kw_only=True):
     price_per_hour: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
-class AskAll(msgspec.Struct, rename="camel", kw_only=True):
+class AskAll(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """What is asked of many workers together. `force`: also remove those that hold a run, which is then lost."""
 
     workers: Annotated[list[str], msgspec.Meta(min_length=1, max_length=1000)]
@@ -63,7 +63,7 @@ class AskedAll(msgspec.Struct, rename="camel"):
     changed: list[str]
 
 
-class TakeBack(msgspec.Struct, rename="camel", kw_only=True):
+class TakeBack(msgspec.Struct, rename="camel", kw_only=True, forbid_unknown_fields=True):
     """For which study."""
 
     study_id: str
