@@ -257,7 +257,7 @@ def test_11_pages_read_without_javascript(browser: Browser, server: Server, scen
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{server.url}/runs/{scene.run}")
-    expect(page.locator("#log-section li", has_text="and another")).to_have_count(1)
+    expect(page.locator("#log-section .still li", has_text="and another")).to_have_count(1)
     expect(page.locator("#evidence")).to_contain_text("1 of 2 proven")
     expect(page.get_by_role("button")).to_have_count(0)
     page.goto(server.url)

@@ -564,11 +564,32 @@ def test_a_log_that_grows_is_followed_until_the_reader_lets_go(screen: Screen, s
     assert log.locator("li").count() < 150
 
 
+def test_the_newest_lines_are_seen_before_any_script_is_there(screen: Screen) -> None:
+    page = screen.context.new_page()
+    page.route("**/log.js", lambda route: route.abort())
+    page.goto(f"{screen.url}/runs/{Long.run}")
+    log = page.locator("#log")
+    log.evaluate("(box) => box.scrollIntoView()")
+    last = log.locator("li").last
+    expect(last).to_contain_text("Waiting for a licence")
+    expect(last).to_be_in_viewport()
+    above = place(last)["y"] - place(log)["y"]
+    assert place(log)["height"] - above - place(last)["height"] < 3, "the list shows its end"
+    page.unroute("**/log.js")
+    page.reload()
+    log.evaluate("(box) => box.scrollIntoView()")
+    known = log.locator("li[id]").last
+    expect(known).to_be_in_viewport()
+    expect(log.locator(".first")).to_have_count(0)
+    assert abs(place(known)["y"] - place(log)["y"] - above) < 3, "where it stood before"
+    page.close()
+
+
 def test_without_script_the_newest_lines_and_the_way_to_earlier_ones(browser: Browser, server: Server) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{server.url}/runs/{Long.run}")
-    lines = page.locator("#log-section li")
+    lines = page.locator("#log-section .still li")
     expect(lines.last).to_contain_text("Waiting for a licence")
     first = int(lines.first.locator("i").inner_text())
     page.get_by_role("link", name=f"Earlier lines, before {first}").click()
@@ -612,9 +633,9 @@ PURE = """async ([base]) => {
 
 def test_geometry_escapes_and_marks_by_themselves(screen: Screen) -> None:
     page = screen.open("/")
-    static = page.locator("script[src*='page.js']").get_attribute("src")
+    static = page.locator("script[src*='start.js']").get_attribute("src")
     assert static is not None
-    said = page.evaluate(PURE, [screen.url + static.removesuffix("/page.js")])
+    said = page.evaluate(PURE, [screen.url + static.removesuffix("/start.js")])
     assert said["far"] < 1
     assert said["ends"] == [True, 10_000_000 - 25, 0]
     assert said["wrapped"] == [{"row": 2, "offset": 10}, {"row": 1, "offset": 140}, {"row": 0, "offset": 0}]

@@ -14,7 +14,9 @@ from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.read.log_pieces import Load
 from goliat_monitoring.store.read.logs import LogLine, read_log
 
-LINES_SHOWN = 1000
+LINES_SHOWN = 200
+# More than any window shows of the list.
+SCREEN = 48
 # Characters of log text in the page itself; what is cut off or left out is a click away.
 LOG_BUDGET = 120_000
 LONGEST_LINE = 2000
@@ -33,9 +35,9 @@ LEVELS = (
     "caller",
 )
 # What a page with a log needs beside its own scripts and styles.
-SCRIPTS = ("log.js",)
+# All of the viewer's modules, or each would be fetched after the one that imports it.
+SCRIPTS = ("log.js", *sorted(f"log/{path.name}" for path in (STATIC / "log").glob("*.js")))
 STYLES = ("log.css",)
-MODULES = tuple(sorted(path.name for path in (STATIC / "log").glob("*.js")))
 
 
 def topic(run_id: str) -> str:
@@ -44,12 +46,13 @@ def topic(run_id: str) -> str:
 
 
 async def log_section(services: Services, run_id: str, before: int | None = None) -> str:
-    """The section as HTML. Without script it shows the newest lines, or those before line `before`.
+    """The section as HTML. Its list shows the newest lines until the script has them all; without script those are
+    there, or those before line `before`.
 
     Raises `Refused` 404.
     """
     found = await services.db.read(partial(lines_shown, run_id, services.storage.read_part, before))
-    return render("log.html", run_id=run_id, levels=LEVELS, modules=MODULES, **found)
+    return render("log.html", run_id=run_id, levels=LEVELS, **found)
 
 
 def lines_shown(run_id: str, load: Load, before: int | None, connection: Connection) -> Mapping[str, Any]:
@@ -67,4 +70,5 @@ def lines_shown(run_id: str, load: Load, before: int | None, connection: Connect
         kept.append(msgspec.structs.replace(line, text=text))
     kept.reverse()
     first = kept[0].n if kept else None
-    return {"lines": kept, "total": page.total, "earlier": first if first is not None and first > 1 else None}
+    screen = kept[-SCREEN:]
+    return {"lines": kept, "screen": screen, "total": page.total, "earlier": first if first is not None and first > 1 else None}

@@ -89,6 +89,8 @@ document.addEventListener("visibilitychange", () => {
 // Leaving must not look like a lost connection.
 addEventListener("pagehide", () => source?.close());
 addEventListener("pageshow", (event) => event.persisted && open());
-// Not before the fragments listen, which they do once the document is read: an early event would be lost.
-if (topics) for (const kind of ["DOMContentLoaded", "online"]) addEventListener(kind, open);
+if (topics) {
+  addEventListener("online", open);
+  open();
+}
 document.getElementById("connection-try").onclick = open;

@@ -63,6 +63,7 @@ class Viewer {
   refresh() {
     const { list, lines } = this;
     list.setTotal(lines.count);
+    this.box.querySelector(".first")?.remove();
     if (this.following) list.toEnd();
     else list.update();
     this.tell();
