@@ -4,6 +4,7 @@ The tests build on each other, in their order.
 """
 
 import sqlite3
+import re
 import time
 from typing import Any
 
@@ -276,6 +277,15 @@ def test_12_an_unknown_address_is_a_page_too(server: Server) -> None:
 def test_13_pages_stay_small_and_scripts_light(server: Server, scene: Scene) -> None:
     for path in addresses(scene):
         assert len(server.api.get(path).content) < 300_000, path
+
+
+def test_13a_what_a_page_loads_travels_packed_and_is_kept(server: Server) -> None:
+    (address,) = re.findall(r'src="(/static/[^"]+/htmx[^"]+)"', server.api.get("/").text)
+    plain, packed = (server.api.get(address, headers={"Accept-Encoding": how}) for how in ("identity", "gzip"))
+    assert plain.content == packed.content
+    assert int(packed.headers["content-length"]) * 2 < int(plain.headers["content-length"])
+    assert packed.headers["vary"] == "Accept-Encoding"
+    assert "immutable" in packed.headers["cache-control"]
 
 
 def test_13b_stop_asks_first_and_then_tells_the_agent(screen: Screen, server: Server, scene: Scene) -> None:

@@ -70,5 +70,5 @@ def lines_shown(run_id: str, load: Load, before: int | None, connection: Connect
         kept.append(msgspec.structs.replace(line, text=text))
     kept.reverse()
     first = kept[0].n if kept else None
-    screen = kept[-SCREEN:]
-    return {"lines": kept, "screen": screen, "total": page.total, "earlier": first if first is not None and first > 1 else None}
+    earlier = first if first is not None and first > 1 else None
+    return {"lines": kept, "screen": kept[-SCREEN:], "total": page.total, "earlier": earlier}
