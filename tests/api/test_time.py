@@ -8,10 +8,12 @@ import pytest
 from sqlalchemy import insert, select, update
 
 from goliat_monitoring.fleet.outlook import START_S
+from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
 from goliat_monitoring.server import outlooks
 from goliat_monitoring.server.jobs.recorder import learn, record
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.store.database import Database
+from goliat_monitoring.store.read import outlook as read_outlook
 from goliat_monitoring.store.read.outlook import look_ahead
 from goliat_monitoring.wire import agent as wire
 from goliat_monitoring.wire.clock import SECOND
@@ -170,6 +172,26 @@ def test_what_takes_long_is_worked_out_apart_and_nobody_waits(
             await asyncio.sleep(0.05)
         assert 4 * SIMULATION_S < shown["eta"]["p50"] < 8 * SIMULATION_S
         assert set(apart) == {look_ahead}
+
+    with_app(test)
+
+
+def test_where_much_waits_not_even_the_first_look_is_the_servers_own(
+    with_app: WithApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def test(app: App) -> None:
+        await app.study(parts=3)
+        apart: list[Any] = []
+
+        async def read_apart(unit: Any) -> Any:
+            apart.append(unit.func)
+            return await Database.read_apart(app.services.db, unit)
+
+        monkeypatch.setattr(app.services.db, "read_apart", read_apart)
+        for most, expected in ((3, []), (2, [look_ahead])):
+            monkeypatch.setattr(read_outlook, "MANY", most)
+            assert (await outlooks.Outlooks().now(app.services.db, app.clock.now, OFFER_AFTER_LEASE)).takers == 0
+            assert apart == expected
 
     with_app(test)
 

@@ -3,8 +3,8 @@
 The tests build on each other, in their order.
 """
 
-import sqlite3
 import re
+import sqlite3
 import time
 from typing import Any
 

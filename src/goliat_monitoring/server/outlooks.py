@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.store.database import Database
-from goliat_monitoring.store.read.outlook import look_ahead
+from goliat_monitoring.store.read.outlook import is_long, look_ahead
 from goliat_monitoring.store.reader_process import NothingSeen
 from goliat_monitoring.wire.clock import SECOND
 
@@ -60,7 +60,7 @@ class Outlooks:
 
     async def _look(self, db: Database, look: partial[Outlook]) -> tuple[Outlook, float]:
         """The future, and how many seconds of a processor it took to see it."""
-        if self._took > APART_S:
+        if self._took > APART_S or await db.read(is_long):
             try:
                 return await db.read_apart(look)
             except NothingSeen as problem:

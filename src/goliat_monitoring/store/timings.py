@@ -18,7 +18,7 @@ timings, simulations, runs, cases = tables.timings, tables.simulations, tables.r
 BEGAN = func.coalesce(simulations.c.started_line_at, simulations.c.started_sender_at)
 
 # One transaction notes at most so many: nobody should wait long for the writer.
-AT_ONCE = 100
+AT_ONCE = 25
 # The newest tell most; older ones say nothing about the machines of today.
 NEWEST = 2000
 

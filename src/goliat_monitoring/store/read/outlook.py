@@ -26,6 +26,13 @@ from goliat_monitoring.wire.clock import SECOND
 assignments, studies, cases, workers = tables.assignments, tables.super_studies, tables.cases, tables.workers
 runs = tables.runs
 
+# So many waiting assignments take half a second of a slow processor.
+MANY = 10_000
+_MANY_WAIT = (
+    select(func.count())
+    .select_from(select(assignments.c.id).where(assignments.c.state == "PENDING").limit(MANY + 1).subquery())
+)  # fmt: skip
+
 # Whose turn it is among studies: priority, the higher one first, then when it was created, then its id.
 _Turn = tuple[int, int, str]
 
@@ -36,6 +43,11 @@ def look_ahead(connection: Connection, now: int, offer_after: int = OFFER_AFTER_
     `offer_after`: microseconds, see `fleet.leases.may_be_offered`.
     """
     return _Look(connection, now, offer_after).told()
+
+
+def is_long(connection: Connection) -> bool:
+    """Whether so much waits that looking ahead takes long. Cheap."""
+    return bool(connection.execute(_MANY_WAIT).scalar_one() > MANY)
 
 
 class NewStudy(NamedTuple):
