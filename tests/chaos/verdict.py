@@ -64,8 +64,12 @@ def _files(http: httpx.Client, notes: Sequence[Sequence[Any]], events: Sequence[
     runs = sorted({event.run_id for event in events if event.kind == "run_claimed" and event.run_id})
 
     def look(run_id: str) -> list[tuple[tuple[str, str, str], str, int]]:
+        answer = http.get(f"/api/runs/{run_id}")
+        if answer.status_code == 404:
+            verdict.faults.append(f"run {run_id} was claimed, and nobody knows it")
+            return []
         found = []
-        for artifact in _get(http, f"/api/runs/{run_id}")["artifacts"]:
+        for artifact in answer.raise_for_status().json()["artifacts"]:
             digest = hashlib.sha256(http.get(artifact["url"]).raise_for_status().content).hexdigest()
             found.append(((run_id, artifact["relativePath"], artifact["filename"]), digest, artifact["version"]))
         return found

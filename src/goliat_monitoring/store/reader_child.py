@@ -1,6 +1,7 @@
 """One long look at the database by a process that ends with it: `python -m goliat_monitoring.store.reader_child`."""
 
 import os
+import signal
 import time
 from contextlib import suppress
 
@@ -13,6 +14,8 @@ NICENESS = 10
 
 def main() -> None:
     """Take a unit of work from standard input, and put what it saw on standard output."""
+    # Ctrl-C in a terminal is for the server, which ends this process itself.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "nice"):
         os.nice(NICENESS)
     source, sink, hello = frames.greeted()
