@@ -14,7 +14,7 @@ from bench.http import Connection
 
 # Set by the sender just before it sends.
 SENT_AT = re.compile(r"@(\d{16})$")
-NEWEST = 200
+NEWEST = 64
 PACE_S = 1.0
 
 

@@ -6,7 +6,8 @@ const MOST_PAGES = 50;
 const AT_ONCE = 2;
 const LONG = 2000;
 const NEWEST = 1000;
-const NEWS = 200;
+// More than any window shows: what lies above is fetched when it comes into view.
+const NEWS = 64;
 const AGAIN = 2000;
 
 const same = (a, b) =>
@@ -146,7 +147,7 @@ export class Lines {
     }
   }
 
-  async news(limit = NEWS) {
+  async news(limit = NEWS + this.waiting.length) {
     const { turn } = this;
     const answer = await this.ask(this.asked({ tail: true, limit }));
     if (turn !== this.turn) return undefined;
