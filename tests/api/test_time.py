@@ -196,6 +196,41 @@ def test_where_much_waits_not_even_the_first_look_is_the_servers_own(
     with_app(test)
 
 
+def test_what_a_run_was_thought_to_take_is_kept_as_history(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        _, agent, goliat = await started(app)
+        assert agent.job is not None
+        path = f"/api/runs/{agent.job.run_id}"
+        await look(app)
+        assert (await app.get(f"{path}/samples?kind=forecast"))["times"] == [], "nobody can tell yet"
+        left = []
+        for index in range(2):
+            await goliat.simulate(index)
+            await look(app)
+            await look(app)
+            left.append((await app.get(path))["run"]["eta"])
+        kept = await app.get(f"{path}/samples?kind=forecast")
+        assert len(kept["times"]) == 2, "about one a minute, however often somebody looks"
+        for name in ("p10", "p50", "p90"):
+            assert kept["values"][name] == pytest.approx([eta[name] for eta in left], abs=1)
+        assert kept["values"]["p50"][0] > kept["values"]["p50"][1] > 0
+        # As many as go on, a minute apart; none of a run that is over.
+        app.clock.now += 61 * SECOND
+        await look(app)
+        page = (await app.http.get(f"/runs/{agent.job.run_id}/samples")).text
+        assert "9 in 10 are sooner, s" in page
+        assert (
+            await agent.call("POST", f"runs/{agent.job.run_id}/end", wire.End("killed", None, app.clock.now, "s1", 0))
+        ).status_code == 200
+        count = len((await app.get(f"{path}/samples?kind=forecast"))["times"])
+        assert count == 3
+        app.clock.now += 600 * SECOND
+        await look(app)
+        assert len((await app.get(f"{path}/samples?kind=forecast"))["times"]) == count
+
+    with_app(test)
+
+
 def test_progress_counts_what_the_solver_proves_and_not_what_goliat_says(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         study_id, _, goliat = await started(app)

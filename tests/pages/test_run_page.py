@@ -3,8 +3,10 @@
 The tests build on each other, in their order.
 """
 
+import json
 import math
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -314,11 +316,24 @@ def test_07_an_empty_chart_has_axes_and_says_why(screen: Screen, server: Server)
     progress = chart(page, "progress")
     expect(progress.locator(".plot p")).to_have_text("GOLIAT has told no percentage yet.")
     expect(chart(page, "left").locator(".plot p")).to_have_text("GOLIAT has told no time left yet.")
+    expected = chart(page, "expected")
+    expect(expected.locator(".plot p")).to_have_text("It is known once a simulation of its study is done.")
     # The words stand on a ground of their own, and no hole is told where nothing is drawn.
     assert progress.locator(".plot p").evaluate("(it) => getComputedStyle(it).backgroundColor") != "rgba(0, 0, 0, 0)"
     progress.evaluate("({ chart }) => { chart.samples.gaps = [chart.bounds]; chart.draw(chart.bounds); }")
     expect(progress.locator("text", has_text="no data")).to_be_hidden()
     assert chart(page, "load").evaluate("(f) => f.chart.marks[4]") == 100
+    # What was foretold is a line and its range.
+    with sqlite3.connect(server.data_dir / "goliat-monitoring.sqlite", timeout=20) as database:
+        for ago, left in ((60, 1800), (0, 1200)):
+            at = time.time_ns() // 1000 - ago * 1_000_000
+            body = json.dumps({"p10": left / 2, "p50": left, "p90": left * 2})
+            database.execute("INSERT INTO samples VALUES (?, 'forecast', 0, ?, ?, ?)", (run, at, at, body))
+    database.close()
+    page.reload()
+    expect(expected.locator("output")).to_have_text(re.compile(r"p50 20 min\s*p10 10 min\s*p90 40 min$"))
+    (line,) = curve(expected, "run")
+    assert [left for _, left in line] == pytest.approx([1800, 1200], abs=10), "a tenth of a pixel"
     server.post(f"/api/runs/{run}/give-up", {})
 
 

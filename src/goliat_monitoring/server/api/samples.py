@@ -1,7 +1,7 @@
-"""How a run's progress and its machine's vitals were, as columns for a plot."""
+"""How a run's progress, its forecast and its machine's vitals were, as columns for a plot."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from litestar import get
@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from goliat_monitoring.server.api.workers import the_only
 from goliat_monitoring.server.context import Given
 from goliat_monitoring.store.read.runs import run_summary
-from goliat_monitoring.store.read.samples import Columns, read_samples
+from goliat_monitoring.store.read.samples import Columns, Kind, read_samples
 from goliat_monitoring.store.read.workers import find_workers
 from goliat_monitoring.wire.clock import EPOCH, SECOND
 from goliat_monitoring.wire.errors import Refused
@@ -40,7 +40,7 @@ class SamplesAnswer(msgspec.Struct, rename="camel", kw_only=True):
 async def run_samples(
     services: Given,
     run_id: FromPath[str],
-    kind: FromQuery[Literal["progress", "vitals"]] = "progress",
+    kind: FromQuery[Kind] = "progress",
     since: FromQuery[str | None] = None,
     until: FromQuery[str | None] = None,
     points: Points = 500,
@@ -49,7 +49,8 @@ async def run_samples(
 
     `progress`: percent, stage, stage_percent, sim_index, sim_total, eta_seconds, solver_percent, mcells_per_s.
     `vitals` of its machine: cpu, ram, gpu, vram in percent, gpu_temp in C, disk_read and disk_write in MB/s,
-    disk_free in bytes, page_faults a second.
+    disk_free in bytes, page_faults a second. `forecast`: p10, p50, p90, the seconds that it was to take from then on;
+    its end is the time plus these.
     """
     begin, end = micros_of(since, "since"), micros_of(until, "until")
     found = await services.db.read(lambda c: read_samples(c, run_id, kind, since=begin, until=end, points=points))
@@ -61,7 +62,7 @@ async def worker_samples(
     services: Given,
     key: FromPath[str],
     run_id: Annotated[str | None, QueryParameter(name="runId")] = None,
-    kind: FromQuery[Literal["progress", "vitals"]] = "vitals",
+    kind: FromQuery[Kind] = "vitals",
     since: FromQuery[str | None] = None,
     until: FromQuery[str | None] = None,
     points: Points = 500,

@@ -1,9 +1,10 @@
-"""What is learned from finished simulations, and the history of each study's ETA."""
+"""What is learned from finished simulations, and the history of each study's and each run's ETA."""
 
 from functools import partial
 
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store import history, timings
+from goliat_monitoring.store.samples import forecast
 
 # A study has an ETA so soon after its first simulation; and how often it may have a point in its history, seconds.
 LEARN_EVERY_S, RECORD_EVERY_S = 2.0, 30.0
@@ -23,3 +24,6 @@ async def record(services: Services) -> None:
     points = await services.db.read(lambda c: history.due(c, now, future))
     if points:
         await services.db.write(partial(history.keep, points=points))
+    of_runs = await services.db.read(partial(forecast.due, now=now, future=future))
+    if of_runs:
+        await services.db.write(partial(forecast.keep, rows=of_runs))

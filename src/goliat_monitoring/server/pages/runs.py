@@ -42,6 +42,9 @@ SAMPLE_NAMES = {
     "sim_index": "Simulation",
     "sim_total": "of",
     "eta_seconds": "Left, GOLIAT says, s",
+    "p10": "1 in 10 is sooner, s",
+    "p50": "Half are sooner, s",
+    "p90": "9 in 10 are sooner, s",
     "solver_percent": "Solver, %",
     "mcells_per_s": "MCells/s",
     "cpu": "CPU, %",
@@ -125,7 +128,11 @@ def load_samples(run_id: str, connection: Connection, now: int) -> Mapping[str, 
     """The samples of a run as tables. Raises `Refused` 404."""
     del now
     run = run_summary(connection, run_id)
-    kinds: tuple[tuple[str, Kind], ...] = (("Progress", "progress"), ("Load of the machine", "vitals"))
+    kinds: tuple[tuple[str, Kind], ...] = (
+        ("Progress", "progress"),
+        ("Time left, expected", "forecast"),
+        ("Load of the machine", "vitals"),
+    )
     tables = [
         (title, read_samples(connection, run_id, kind, since=None, until=None, points=POINTS_SHOWN))
         for title, kind in kinds

@@ -1,4 +1,4 @@
-"""The history of a run's progress or of its machine's vitals, as columns for a plot of at most so many points."""
+"""A run's progress, its machine's vitals and its forecasts, as columns for a plot of at most so many points."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -11,7 +11,7 @@ from goliat_monitoring.store.samples.age import STEPS
 from goliat_monitoring.store.samples.buckets import SECOND, Last, Row, Spread, gathered, start_of
 from goliat_monitoring.wire.errors import Refused
 
-Kind = Literal["progress", "vitals"]
+Kind = Literal["progress", "vitals", "forecast"]
 DAY = 86_400
 # Seconds between two points. Each is a multiple of all before it, so that no row falls into two spans.
 WIDTHS = (5, 10, 60, 120, 600, 1200, 3600, 7200, 21_600, 43_200, DAY)

@@ -16,7 +16,7 @@ from goliat_monitoring.store.samples.buckets import Row, roll_up, start_of
 
 samples, runs = tables.samples, tables.runs
 COLUMNS = ("run_id", "kind", "step", "sender_at", "received_at", "body")
-KINDS = ("progress", "vitals")
+KINDS = ("progress", "vitals", "forecast")
 # Seconds a row stands for; each divides the next.
 AS_IT_CAME, MINUTE, TEN_MINUTES = 0, 60, 600
 STEPS = (AS_IT_CAME, MINUTE, TEN_MINUTES)

@@ -14,7 +14,7 @@ const STEPS = { ArrowLeft: -1, ArrowRight: 1, PageDown: -10, PageUp: 10, Home: -
 
 // The least time that is a hole, in samples, and how far apart samples of each kind usually lie, seconds.
 const GAP = 3;
-const USUAL = { progress: 20, vitals: 10 };
+const USUAL = { progress: 20, vitals: 10, forecast: 90 };
 // As many points at first; when so many have come together they are asked for again, thinned by the server.
 const POINTS = 600;
 const MOST = 1800;
@@ -76,7 +76,7 @@ class Samples {
 
 const box = document.querySelector(".charts");
 const live = !box.dataset.until;
-const samples = { progress: new Samples(box.dataset.run, "progress"), vitals: new Samples(box.dataset.run, "vitals") };
+const samples = Object.fromEntries(Object.keys(USUAL).map((kind) => [kind, new Samples(box.dataset.run, kind)]));
 const charts = [];
 
 // The run from its first sample to its newest, seconds.
