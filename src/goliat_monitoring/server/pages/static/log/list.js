@@ -102,6 +102,8 @@ export class List {
   // Rows came or changed: what is read stays where it is, also while it is being scrolled.
   update() {
     const { geometry, box } = this;
+    // A movement of which no event told yet is one of the list as it was.
+    this.scrolled();
     if (this.aimed > this.pushed) return this.stay();
     this.stretch();
     if (geometry.exact) {
@@ -119,6 +121,7 @@ export class List {
 
   // The scrollbar to where the place is, once nobody moves it.
   settle() {
+    this.scrolled();
     if (!this.geometry.wrap) {
       // The width only grows: a long line that leaves the view must not move what is read.
       this.wide = Math.max(this.wide, this.ol.offsetWidth);
