@@ -5,8 +5,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -75,20 +76,29 @@ class Usage:
 
     def rss(self) -> int:
         """Bytes."""
-        return sum(int(process.memory_info().rss) for process in self._processes)
+        return sum(int(it.rss) for it in self._told(psutil.Process.memory_info))
 
     def peak_rss(self) -> int:
         """Bytes: the most that each of them ever had. What they share is counted in each."""
-        return sum(_peak_rss(process.pid) for process in self._processes)
+        return sum(_peak_rss(process.pid) for process in self._processes if process.is_running())
 
     def peak_memory(self) -> int:
         """Bytes: `peak_rss` less what is counted in each of them though the machine holds it once."""
-        now = [process.memory_full_info() for process in self._processes]
+        now = self._told(psutil.Process.memory_full_info)
         return self.peak_rss() - sum(int(it.rss - it.pss) for it in now)
 
     def _cpu(self) -> float:
-        times = [process.cpu_times() for process in self._processes]
-        return float(sum(it.user + it.system for it in times))
+        # What ended meanwhile is among the children of the one that started it.
+        times = self._told(psutil.Process.cpu_times)
+        return float(sum(it.user + it.system + it.children_user + it.children_system for it in times))
+
+    def _told(self, ask: Callable[[psutil.Process], Any]) -> list[Any]:
+        """What those that live still answer: a look at the future has a process of its own, and ends with it."""
+        told = []
+        for process in self._processes:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                told.append(ask(process))
+        return told
 
 
 def _peak_rss(pid: int) -> int:
