@@ -136,7 +136,7 @@ def test_01_on_a_phone_what_needs_a_look_has_two_lines_a_row(browser: Browser, s
     buttons = [page.get_by_role("button", name=name) for name in ("Retry 1", "Resume", "Add worker")]
     boxes = [place(it) for it in (*buttons, page.locator("#study-more summary"))]
     assert len({round(it["y"]) for it in boxes}) == 1, "what can be done is one line"
-    offer = page.locator(f"#offer-{scene.silent}")
+    offer = page.locator(f"[id^='offer-{scene.silent}-']")
     join = offer.get_by_role("button", name="This run is that machine's")
     expect(join).to_be_hidden()
     offer.get_by_text("More about").click()
@@ -294,7 +294,7 @@ def test_10_events_are_newest_first_and_filtered(plain: Page, scene: Scene) -> N
 
 def test_11_a_stranger_is_offered_and_one_click_joins_it(screen: Screen, scene: Scene) -> None:
     page = settled(screen.open(scene.path()))
-    offer = page.locator(f"#offer-{scene.silent}")
+    offer = page.locator(f"[id^='offer-{scene.silent}-']")
     expect(offer).to_contain_text("it computes a simulation of this assignment")
     expect(row(page, 5)).to_contain_text("Assigned")
     offer.get_by_role("button", name="This run is that machine's").click()

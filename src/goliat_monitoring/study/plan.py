@@ -9,7 +9,7 @@ from goliat_monitoring.study.axes import check_names
 from goliat_monitoring.study.balance import Share
 from goliat_monitoring.study.cases import Case, enumerate_cases, phases
 from goliat_monitoring.study.extends import Config, ConfigProblem
-from goliat_monitoring.study.space import Space, label, space_of
+from goliat_monitoring.study.space import Part, Space, label, space_of
 from goliat_monitoring.study.split import SplitProblem, SplitRequest, parts_of
 from goliat_monitoring.study.weights import unweighable
 
@@ -81,7 +81,7 @@ def plan(resolved: Config, request: SplitRequest) -> Plan:
     fault = cover_fault(space.cases, covered)
     if fault:
         raise SplitProblem(f"The parts do not cover the study exactly: {fault}.")
-    warnings += [*more, *_study_warnings(space, request, assignments)]
+    warnings += [*more, *_study_warnings(space, request, parts, assignments)]
     return Plan(request, assignments, warnings, len(space.cases), exact=True)
 
 
@@ -112,7 +112,9 @@ def cover_fault(wanted: Sequence[Case], covered: Sequence[Case]) -> str:
     return "; ".join(faults)
 
 
-def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[PlannedAssignment]) -> list[str]:
+def _study_warnings(
+    space: Space, request: SplitRequest, parts: Sequence[Part], assignments: Sequence[PlannedAssignment]
+) -> list[str]:
     config, found = space.config, []
     if space.idle:
         found.append(f"Phantoms without any simulation are left out: {', '.join(space.idle)}.")
@@ -141,7 +143,7 @@ def _study_warnings(space: Space, request: SplitRequest, assignments: Sequence[P
     if space.auto_induced:
         jobs = len(space.whole.phantoms) * len(space.whole.frequencies)
         found.append(f"auto_induced adds {jobs} jobs after the simulations; they are in no count and no prediction.")
-    if any(it.share is not None and it.share.part.directions != space.whole.directions for it in assignments):
+    if any(part.directions != space.whole.directions for part in parts):
         environmental = config["far_field_setup"]["environmental"]
         if environmental.get("spherical_tessellation"):
             found.append("The tessellation is written out as a list of directions.")

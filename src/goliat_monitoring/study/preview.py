@@ -1,6 +1,5 @@
 """What a planned study would take: hours and euro per GPU model, and when a given fleet would be done with it."""
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -89,9 +88,11 @@ def preview(
         machine if machine.price is not None else replace(machine, price=prices.get(machine.gpu, price))
         for machine in fleet
     ]
-    assignments = []
+    assignments, total = [], dict.fromkeys(models, 0.0)
     for planned in plan.assignments:
-        hours = {model: round(planned.seconds(model) / 3600, 3) for model in models}
+        seconds = {model: planned.seconds(model) for model in models}
+        total = {model: total[model] + seconds[model] for model in models}
+        hours = _hours(seconds)
         assignments.append(
             {
                 "index": planned.index,
@@ -105,7 +106,6 @@ def preview(
         )
     unknown = [f"{gpu:.40}" for gpu in models if known_rate(gpu) is None][:5]
     guess = f"It is not known how fast {', '.join(unknown)} is; a usual GPU is assumed. Known: {', '.join(GPU_RATE)}."
-    total = {model: round(math.fsum(it.seconds(model) for it in plan.assignments) / 3600, 3) for model in models}
     equal = [Machine(price=price)] * (plan.request.number or 4 if plan.request.by == "balanced" else len(assignments))
     return {
         "splitBy": plan.request.by or None,
@@ -114,8 +114,8 @@ def preview(
         "totalWeight": round(sum(planned.weight for planned in plan.assignments), 1),
         # A split that is not is never made; somebody else may have cut otherwise.
         "exactCover": plan.exact,
-        "hours": total,
-        "euro": _euro(total, prices),
+        "hours": _hours(total),
+        "euro": _euro(_hours(total), prices),
         "fleet": _fleet(plan, fleet or equal),
         "warnings": [*plan.warnings, *([guess] if unknown else [])],
         "assignments": assignments,
@@ -157,6 +157,10 @@ def _fleet(plan: Plan, fleet: Sequence[Machine]) -> dict[str, Any]:
             for number, machine in enumerate(fleet)
         ],
     }
+
+
+def _hours(seconds: dict[str, float]) -> dict[str, float]:
+    return {model: round(it / 3600, 3) for model, it in seconds.items()}
 
 
 def _euro(hours: dict[str, float], prices: dict[str, float | None]) -> dict[str, float]:

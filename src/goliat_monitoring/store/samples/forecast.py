@@ -6,7 +6,7 @@ An assignment's history is that of its runs.
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from goliat_monitoring.fleet.outlook import Outlook
 from goliat_monitoring.store import tables
@@ -27,8 +27,10 @@ def due(connection: Connection, now: int, future: Outlook) -> list[tuple[Any, ..
     if not future.runs:
         return []
     newest = (
-        select(func.max(samples.c.received_at))
+        select(samples.c.received_at)
         .where(samples.c.run_id == runs.c.id, samples.c.kind == "forecast", samples.c.step == AS_IT_CAME)
+        .order_by(samples.c.sender_at.desc())
+        .limit(1)
         .scalar_subquery()
     )
     rows = connection.execute(

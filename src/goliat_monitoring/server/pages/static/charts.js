@@ -38,6 +38,9 @@ class Samples {
 
   // Whether something came.
   async more() {
+    // Not before another is likely: a forecast comes seldom.
+    if (performance.now() - this.asked < USUAL[this.kind] * 200) return false;
+    this.asked = performance.now();
     if (this.times.length > MOST) this.forget();
     const since = this.edge === undefined ? "" : `&since=${encodeURIComponent(new Date(this.edge * 1000).toISOString())}`;
     const { times, values, step } = await send("GET", this.address + since);
