@@ -336,8 +336,9 @@ def test_stop_after_this_one_ends_the_agent_and_not_the_run(server: ServerProces
     assert server.run(second)["state"] == "succeeded"
 
 
-def test_a_paused_agent_works_as_soon_as_it_is_resumed(server: ServerProcess, agents: Agents) -> None:
+def test_a_paused_agent_works_as_soon_as_it_is_resumed(own_server: ServerProcess, agents: Agents) -> None:
     """By itself it would ask again after ten minutes; the call that waits tells it."""
+    server = own_server
     agent = agents(server, intervals={"ask_s": 600.0})
     agent.start()
     (worker,) = until(lambda: server.get("/api/workers"), "it is there")

@@ -9,8 +9,8 @@ from sqlalchemy import insert, select, update
 
 from goliat_monitoring.fleet.outlook import START_S
 from goliat_monitoring.fleet.timing import OFFER_AFTER_LEASE
-from goliat_monitoring.server import outlooks
 from goliat_monitoring.server.jobs.recorder import learn, record
+from goliat_monitoring.server.outlooks import Outlooks
 from goliat_monitoring.store import tables, timings
 from goliat_monitoring.store.database import Database
 from goliat_monitoring.store.read import outlook as read_outlook
@@ -155,7 +155,7 @@ def test_what_takes_long_is_worked_out_apart_and_nobody_waits(
         study_id, _, goliat = await started(app)
         path = f"/api/super-studies/{study_id}"
         assert (await app.get(path))["eta"] is None
-        monkeypatch.setattr(outlooks, "APART_S", -1.0)
+        app.services.outlooks.apart_s = -1.0
         apart: list[Any] = []
 
         async def read_apart(unit: Any) -> Any:
@@ -190,7 +190,7 @@ def test_where_much_waits_not_even_the_first_look_is_the_servers_own(
         monkeypatch.setattr(app.services.db, "read_apart", read_apart)
         for most, expected in ((3, []), (2, [look_ahead])):
             monkeypatch.setattr(read_outlook, "MANY", most)
-            assert (await outlooks.Outlooks().now(app.services.db, app.clock.now, OFFER_AFTER_LEASE)).takers == 0
+            assert (await Outlooks().now(app.services.db, app.clock.now, OFFER_AFTER_LEASE)).takers == 0
             assert apart == expected
 
     with_app(test)

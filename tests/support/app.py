@@ -1,6 +1,7 @@
 """The server in this process: real database, real storage, a clock that the test moves."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -165,6 +166,8 @@ async def running_app(data_dir: Path, **options: Any) -> AsyncIterator[App]:
     options.setdefault("quiet_s", 0.0)
     options.setdefault("writer_process", False)
     asgi = create_app(Settings(data_dir=data_dir, **options), clock, sweeping=False)
+    # What is known is answered at once, however slow the machine: else a test sees the answer before.
+    asgi.services.outlooks.apart_s = math.inf
     async with Lifespan(asgi):
         app = App(asgi.services, clock, None, asgi)  # type: ignore[arg-type]
         app.http = app.client()

@@ -26,9 +26,10 @@ APART_S = 0.5
 
 
 class Outlooks:
-    """One for the application."""
+    """One for the application. `apart_s`: what a look may take of a processor before it has a process of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, apart_s: float = APART_S) -> None:
+        self.apart_s = apart_s
         self._told = Outlook()
         self._at: int | None = None
         self._took = 0.0
@@ -45,7 +46,7 @@ class Outlooks:
                     self._renew(db, partial(look_ahead, now=now, offer_after=offer_after))
                 )
                 self._renewal.add_done_callback(_let_fail)
-            if self._at is None or self._took <= APART_S:
+            if self._at is None or self._took <= self.apart_s:
                 await asyncio.shield(self._renewal)
         return self._told
 
@@ -60,7 +61,7 @@ class Outlooks:
 
     async def _look(self, db: Database, look: partial[Outlook]) -> tuple[Outlook, float]:
         """The future, and how many seconds of a processor it took to see it."""
-        if self._took > APART_S or await db.read(is_long):
+        if self._took > self.apart_s or await db.read(is_long):
             try:
                 return await db.read_apart(look)
             except NothingSeen as problem:

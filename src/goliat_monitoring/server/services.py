@@ -52,7 +52,7 @@ class Services:
         # When runs and workers were last counted, and what was found.
         self.counted: tuple[int, Counts] | None = None
         self.started_at = clock()
-        self._outlooks = Outlooks()
+        self.outlooks = Outlooks()
         self._usages = Usages()
         self.epoch = ""
         # The windows in force, at no time in particular.
@@ -89,11 +89,11 @@ class Services:
 
     async def outlook(self) -> Outlook:
         """When everything will be done."""
-        return await self._outlooks.now(self.db, self.clock(), self.windows.offer_after)
+        return await self.outlooks.now(self.db, self.clock(), self.windows.offer_after)
 
     def learned_of(self, study_ids: Collection[str]) -> None:
         """Simulations of these studies taught how long they take."""
-        self._outlooks.learned_of(study_ids)
+        self.outlooks.learned_of(study_ids)
 
     async def usage(self, study_id: str, future: Outlook) -> StudyUsage:
         """GPU hours and money of a study; of one that is not there, nothing."""
