@@ -1,7 +1,8 @@
 """Claims over HTTP: how many a second 50 claimers get, and how long one waits beside 50,000 assignments.
 
 For the rate each claim comes from another enrolled agent, over a connection of its own, so that nothing but claims
-happens. For the wait 100 agents claim, prove and end one assignment after the other.
+happens; they are made by wrk, which takes little of the machine that the server runs on. For the wait 100 agents claim,
+prove and end one assignment after the other.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from statistics import median
 import msgspec
 from sqlalchemy import update
 
-from bench import raw_claims
+from bench import raw_claims, wrk
 from bench.http import Connection
 from bench.options import Options
 from bench.postgres import NoPostgres, databases
@@ -22,13 +23,18 @@ from bench.product import product, usage_of
 from bench.rows import NoFigure, Row, Verdict, at_least, at_most, not_measured, ratio_of, spread, whole
 from bench.seed import assignments, database_at, idle_agents
 from bench.swarm import micros
+from bench.wrk import Load
 from goliat_monitoring.store import tables
 from goliat_monitoring.store.database import sqlite_url
 from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.wire import agent as wire
 
 CLAIMERS, WORKERS = 50, 100
-PENDING, A_ROUND, TURNS = 50_000, 3_000, 5
+PENDING, TURNS = 50_000, 5
+# Length of a load in seconds, and how many agents one has: more than the fastest server gives work to.
+LOAD_S, A_ROUND = 2, 6_000
+# Claims of a bare load.
+RAW = 3_000
 # Seconds between two claims of one worker in the paced load, where real ones take hours.
 PACE_S = 5.0
 RATE_BAR, P99_BAR_MS = 1_000, 20
@@ -57,31 +63,31 @@ def postgresql(options: Options) -> list[Row]:
 
 
 def _measure(options: Options, kind: str, url: str, raw: Raw, *, folder: Path, **settings: object) -> list[Row]:
-    pending = options.size(PENDING, 2_000)
-    a_round, turns = options.size(A_ROUND, 300), options.size(TURNS, 3)
+    pending, turns = options.size(PENDING, 10_000), options.size(TURNS, 3)
+    seconds = options.size(LOAD_S, 1)
     options.say(f"  preparing: {whole(pending)} assignments, {kind}")
     with database_at(url) as db:
         assignments(db, pending)
         if kind == "PostgreSQL":
             # As it does by itself within a minute after so many rows came. SQLite never does.
             db.submit(lambda connection: connection.exec_driver_sql("ANALYZE")).result()
-        agents = iter(idle_agents(db, options.rounds * 2 * a_round + WORKERS + CLAIMERS))
+        agents = iter(idle_agents(db, (options.rounds * 2 + 1) * A_ROUND + WORKERS))
     rates, raws, p99s, cores = list[float](), list[float](), list[float](), list[float]()
     taken = set[str]()
     with product(folder / "data", **settings) as server:
-        asyncio.run(_closed(server.port, _next(agents, CLAIMERS), CLAIMERS, taken))
+        _closed(server.port, folder, _next(agents, A_ROUND), CLAIMERS, 1, taken)
         _end_all(url)
         waits = asyncio.run(_paced(server.port, _next(agents, WORKERS), turns, taken))
         for number in range(options.rounds):
-            raws.append(raw(a_round))
-            _end_all(url)
-            usage = usage_of(server)
-            began = time.monotonic()
-            asyncio.run(_closed(server.port, _next(agents, a_round), CLAIMERS, taken))
-            rates.append(a_round / (time.monotonic() - began))
-            cores.append(usage.cores())
-            _end_all(url)
-            p99s.append(_p99(asyncio.run(_closed(server.port, _next(agents, a_round), WORKERS, taken))))
+            raws.append(raw(RAW))
+            loads = list[Load]()
+            for claimers in (CLAIMERS, WORKERS):
+                _end_all(url)
+                usage = usage_of(server)
+                loads.append(_closed(server.port, folder, _next(agents, A_ROUND), claimers, seconds, taken))
+                cores.append(usage.cores())
+            rates.append(loads[0].rate)
+            p99s.append(loads[1].p99 / 1000)
             both = f"bare writes {whole(raws[-1])}/s, claims {whole(rates[-1])}/s"
             options.say(f"  round {number + 1} of {options.rounds}: {both}")
     what = f"Claims, {kind}"
@@ -117,20 +123,20 @@ def _next(agents: Iterator[tuple[str, str]], count: int) -> Agents:
     return [next(agents) for _ in range(count)]
 
 
-async def _closed(port: int, agents: Agents, claimers: int, taken: set[str]) -> list[float]:
-    """`claimers` at a time, each asking anew once it was answered. Returns the wait of each claim, ms."""
-    left, waits = iter(agents), list[float]()
-
-    async def claimer() -> None:
-        for credential, session in left:
-            connection = Connection(port, {"Authorization": f"Bearer {credential}"})
-            waits.append((await _claim(connection, session, taken))[0])
-            await connection.close()
-
-    async with asyncio.TaskGroup() as tasks:
-        for _ in range(claimers):
-            tasks.create_task(claimer())
-    return waits
+def _closed(port: int, folder: Path, agents: Agents, claimers: int, seconds: float, taken: set[str]) -> Load:
+    """`claimers` at a time, each asking anew once it was answered. Raises `NoFigure` where one got nothing, or what
+    another has."""
+    file = folder / "agents"
+    lines = (f"{credential} {msgspec.json.encode(wire.Claim(session)).decode()}" for credential, session in agents)
+    file.write_text("".join(f"{line}\n" for line in lines))
+    load, given = wrk.claims(port, seconds, file, connections=claimers)
+    if load.failures or "nothing" in given:
+        raise NoFigure(f"{load.failures} claims failed, {given.count('nothing')} got nothing")
+    twice = len(given) - len(set(given)) + len(taken.intersection(given))
+    if twice:
+        raise NoFigure(f"{twice} assignments were given out twice")
+    taken.update(given)
+    return load
 
 
 async def _paced(port: int, agents: Agents, turns: int, taken: set[str]) -> list[float]:

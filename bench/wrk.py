@@ -57,6 +57,13 @@ def wrk(
     threads: int = THREADS,
 ) -> Load:
     """Load `url` for `seconds` with the Lua `script`. Raises `Missing`, `NoFigure`."""
+    return _told(url, script, arguments, connections=connections, seconds=seconds, threads=threads)[0]
+
+
+def _told(
+    url: str, script: str, arguments: Sequence[str | int], *, connections: int, seconds: float, threads: int
+) -> tuple[Load, list[str]]:
+    """`wrk`, and all lines that it printed."""
     program = shutil.which("wrk")
     if program is None:
         raise Missing("wrk is not installed: `make bench` installs it on Debian and Ubuntu, or apt-get install wrk")
@@ -71,10 +78,11 @@ def wrk(
         if process.poll() is None:
             process.kill()
             process.wait()
-    found = [line for line in out.splitlines() if line.startswith("{")]
+    told = out.splitlines()
+    found = [line for line in told if line.startswith("{")]
     if process.returncode or not found:
         raise NoFigure(f"wrk failed ({process.returncode}): {out[-500:]}")
-    return msgspec.json.decode(found[-1], type=Load)
+    return msgspec.json.decode(found[-1], type=Load), told
 
 
 def gui_updates(
@@ -84,3 +92,12 @@ def gui_updates(
     arguments = (THREADS, machines, first, "keep" if keep else "close")
     url = f"http://127.0.0.1:{port}/api/gui-update"
     return wrk(url, "gui_update", arguments, connections=connections, seconds=seconds)
+
+
+def claims(port: int, seconds: float, agents: Path, *, connections: int) -> tuple[Load, list[str]]:
+    """Claims of the agents in a file, a line `credential body` each. Returns what each got as well, "nothing" included;
+    one that was answered as the load ended may be missing.
+    """
+    url = f"http://127.0.0.1:{port}"
+    load, told = _told(url, "claim", (THREADS, str(agents)), connections=connections, seconds=seconds, threads=THREADS)
+    return load, [line.removeprefix("taken ") for line in told if line.startswith("taken ")]

@@ -14,7 +14,8 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, FloatRect, Locator, Page, sync_playwright
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+from tests.support.chromium import CHROMIUM
+
 QUIET_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -52,8 +52,8 @@ class LivingFleet:
         self._start("gpu-dies", speed=0.5)
         _until(lambda: self._states() >= {"succeeded", "running"}, "a run succeeded")
         # Slow enough to be at work until the last test, however slow this machine is.
-        self._start("gpu-slow", speed=0.2)
-        self._start(HOSTILE, speed=0.25)
+        self._start("gpu-slow", speed=0.08)
+        self._start(HOSTILE, speed=0.1)
         self._kill("gpu-dies")
         _until(self._alive, "a run is lost, one failed and two go on")
         self._price("gpu-slow", 0.45)

@@ -12,8 +12,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
 
 from goliat_monitoring.cli.demo.plan import base_config
-from tests.pages.conftest import CHROMIUM, QUIET_FLAGS
+from tests.pages.conftest import QUIET_FLAGS
 from tests.pages.living import LivingFleet
+from tests.support.chromium import CHROMIUM
 
 IMAGES = Path(__file__).parents[2] / "docs" / "img"
 # Theme, width and height of the window.

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from goliat_monitoring.server.live import hub as module
-from goliat_monitoring.server.live.hub import PACE, Change, Crowded, Hub
+from goliat_monitoring.server.live.budget import CREDIT, PACE, SHARE, SLOWEST, Budget
+from goliat_monitoring.server.live.hub import Change, Crowded, Hub
 from goliat_monitoring.server.live.routes import stream_text, topics_of
 from goliat_monitoring.server.pages.assets import BUILD
 from goliat_monitoring.wire.errors import Refused
@@ -59,6 +60,52 @@ def test_many_changes_become_few_events_and_the_last_one_is_never_lost() -> None
     asyncio.run(main())
 
 
+def test_what_costs_much_is_told_less_often_and_holds_nothing_else_up() -> None:
+    async def main() -> None:
+        hub = Hub()
+        pace = {"run": 30.0, "log": PACE}
+        stream = hub.subscribe({"run:1", "log:1"}, pause=5.0, pace=pace.__getitem__)
+        both = frozenset({"run:1", "log:1"})
+        first = asyncio.ensure_future(_next(stream))
+        await asyncio.sleep(0.05)
+        hub.publish(both)
+        assert {change.kind for change in await first} == {"run", "log"}
+        seen = hub.stamp()
+        for _ in range(3):
+            hub.publish(both)
+            (change,) = await _next(stream)
+            assert change.kind == "log"
+            # Whoever comes back with the stamp of this event learns of what was held back from it.
+            assert change.stamp == seen
+            assert hub.missed({"run:1"}, change.stamp)
+        # What was held back comes, although nothing happens any more.
+        pace["run"] = 0.5
+        (change,) = await _next(stream)
+        assert (change.kind, change.stamp) == ("run", hub.stamp())
+        assert not hub.missed(both, change.stamp)
+        await stream.aclose()
+
+    asyncio.run(main())
+
+
+def test_pages_are_told_less_often_the_more_they_cost_and_as_before_once_it_is_paid() -> None:
+    now = 0.0
+    budget = Budget(lambda: now)
+    assert budget.pace() == PACE
+    budget.spend(CREDIT)
+    assert budget.pace() == PACE, "a moment of much work is no load"
+    # A hundred pages of two parts at 10 ms, each told as often as it may be.
+    paces = []
+    for _ in range(4_000):
+        budget.spend(0.01)
+        now += budget.pace() / 200
+        paces.append(budget.pace())
+    assert paces[-1] == pytest.approx(200 * 0.01 / SHARE, rel=0.05)
+    assert max(paces) <= SLOWEST
+    now += 60
+    assert budget.pace() == PACE
+
+
 def test_who_missed_something_gets_one_refresh_and_who_missed_nothing_gets_none() -> None:
     async def main() -> None:
         hub = Hub()
@@ -105,7 +152,7 @@ def test_a_slow_client_holds_no_more_than_its_topics_and_close_ends_all() -> Non
             hub.publish(frozenset({"run:1", "fleet"}))
         await asyncio.sleep(0)
         (held,) = hub._streams["fleet"]
-        assert held.changed == {"run:1", "fleet"}
+        assert set(held.changed) == {"run:1", "fleet"}
         hub.close()
         rest = [kind async for changes in stream for kind in changes]
         assert len(rest) <= 2
@@ -121,7 +168,7 @@ def test_the_stream_says_the_build_first_and_gives_each_event_an_id() -> None:
         hub = Hub()
         since = hub.stamp()
         hub.publish(frozenset({"run:1"}))
-        stream = stream_text(hub, frozenset({"run:1"}), since)
+        stream = stream_text(hub, frozenset({"run:1"}), since, Budget())
         hello = (await anext(stream)).decode()
         assert hello.startswith("retry: ")
         assert f'event: hello\ndata: {{"build":"{BUILD}"' in hello

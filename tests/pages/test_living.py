@@ -165,6 +165,7 @@ def test_on_a_phone_what_can_be_done_stays_under_the_thumb(browser: Browser, fle
         page.close()
     # The tab that is open is in sight, however far to the right.
     page = screen.open(pages["study-results"])
+    expect(page.locator("#connection")).to_have_text("Live")
     box = place(page.locator(".tabs [aria-current]"))
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 360

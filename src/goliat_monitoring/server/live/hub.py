@@ -10,14 +10,15 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import suppress
 
 import msgspec
 
+from goliat_monitoring.server.live.budget import PACE
+
 # A topic older than the newest this many is forgotten; whoever asks about it is told to refresh.
 REMEMBERED = 20_000
-# The smallest time between two events of one kind on one stream, seconds.
-PACE = 0.25
 MOST_TOPICS = 24
 MOST_STREAMS = 2_000
 
@@ -92,18 +93,25 @@ class Hub:
             return self._mark(topics) > int(count)
 
     async def subscribe(
-        self, topics: Collection[str], since: str | None = None, pause: float = 15.0
+        self,
+        topics: Collection[str],
+        since: str | None = None,
+        pause: float = 15.0,
+        pace: Callable[[str], float] = lambda _: PACE,
     ) -> AsyncGenerator[list[Change], None]:
         """Changes of `topics` from now on, gathered by kind; an empty list after `pause` seconds of silence.
 
-        With `since`, starts with one `refresh` if the client missed something. Ends when the hub closes.
+        `pace`: for each kind, the smallest time between two of its changes now, seconds; what changes meanwhile comes
+        at its end. With `since`, starts with one `refresh` if the client missed something. Ends when the hub closes.
         """
-        stream = self._join(frozenset(topics))
+        stream = _Stream(frozenset(topics), pace)
+        self._join(stream)
         try:
             if since is not None and self.missed(stream.topics, since):
                 yield [Change("refresh", (), self.stamp())]
             while not self._closed:
-                yield self._gather(await stream.wait(pause))
+                changed = await stream.wait(pause)
+                yield self._gather(changed, stream)
         finally:
             self._leave(stream)
 
@@ -112,7 +120,7 @@ class Hub:
         self._closed = True
         for streams in list(self._streams.values()):
             for stream in streams:
-                stream.signal.set()
+                stream.end()
 
     @property
     def open(self) -> int:
@@ -124,24 +132,22 @@ class Hub:
         """Whether another stream would be refused."""
         return self._open >= MOST_STREAMS
 
-    def _gather(self, changed: set[str]) -> list[Change]:
+    def _gather(self, changed: Iterable[str], stream: "_Stream") -> list[Change]:
         kinds: dict[str, list[str]] = {}
         for topic in sorted(changed):
-            kinds.setdefault(topic.partition(":")[0], []).append(topic)
+            kinds.setdefault(_kind(topic), []).append(topic)
         # Not the newest stamp: a change that is still on its way to this stream must not count as seen.
-        stamp = f"{self._boot}-{self._delivered}"
+        stamp = f"{self._boot}-{min([self._delivered, *stream.changed.values()])}"
         return [Change(kind, tuple(of_kind), stamp) for kind, of_kind in kinds.items()]
 
-    def _join(self, topics: frozenset[str]) -> "_Stream":
+    def _join(self, stream: "_Stream") -> None:
         if self.crowded or self._closed:
             raise Crowded
         with self._lock:
             self._loop = asyncio.get_running_loop()
-        stream = _Stream(topics)
         self._open += 1
-        for topic in topics:
+        for topic in stream.topics:
             self._streams.setdefault(topic, set()).add(stream)
-        return stream
 
     def _leave(self, stream: "_Stream") -> None:
         self._open -= 1
@@ -155,34 +161,67 @@ class Hub:
     def _wake(self) -> None:
         with self._lock:
             fresh, self._fresh = self._fresh, set()
-            self._delivered = self._count
+            before, self._delivered = self._delivered, self._count
         for topic in fresh:
             for stream in self._streams.get(topic, ()):
-                stream.changed.add(topic)
-                stream.signal.set()
+                stream.tell(topic, before)
 
 
 class _Stream:
-    """One open page: its topics and those of them that changed since it last spoke."""
+    """One open page: its topics and those of them that changed and were not told yet, each with the newest stamp that
+    is older than its change."""
 
-    __slots__ = ("changed", "signal", "spoke", "topics")
+    __slots__ = ("_ended", "_pace", "_signal", "_spoke", "_wakes", "changed", "topics")
 
-    def __init__(self, topics: frozenset[str]) -> None:
+    def __init__(self, topics: frozenset[str], pace: Callable[[str], float]) -> None:
         self.topics = topics
-        self.changed: set[str] = set()
-        self.signal = asyncio.Event()
-        self.spoke = 0.0
+        self.changed: dict[str, int] = {}
+        self._pace = pace
+        self._signal = asyncio.Event()
+        self._ended = False
+        # When it looks again by itself.
+        self._wakes = 0.0
+        # By kind, and of all together under "".
+        self._spoke: dict[str, float] = {}
 
-    async def wait(self, pause: float) -> set[str]:
-        """What changed; returns early with nothing after `pause` seconds. Keeps the pace of all kinds together."""
-        try:
-            await asyncio.wait_for(self.signal.wait(), pause)
-        except TimeoutError:
-            return set()
-        rest = self.spoke + PACE - time.monotonic()
-        if rest > 0:
-            await asyncio.sleep(rest)
-        self.signal.clear()
-        changed, self.changed = self.changed, set()
-        self.spoke = time.monotonic()
-        return changed
+    def tell(self, topic: str, before: int) -> None:
+        """Note that `topic` changed after the stamp `before`."""
+        if topic in self.changed:
+            return
+        self.changed[topic] = before
+        # A busy fleet tells hundreds of times a second: nobody wakes for what is not due before.
+        if self._due(_kind(topic)) < self._wakes:
+            self._signal.set()
+
+    def end(self) -> None:
+        """Let whoever waits go."""
+        self._ended = True
+        self._signal.set()
+
+    async def wait(self, pause: float) -> list[str]:
+        """What changed and is due, no longer among `changed`; nothing after `pause` seconds of silence."""
+        ends = time.monotonic() + pause
+        while not self._ended:
+            now = time.monotonic()
+            due = {topic: self._due(_kind(topic)) for topic in self.changed}
+            ready = [topic for topic, at in due.items() if at <= now]
+            if ready:
+                for topic in ready:
+                    del self.changed[topic]
+                self._spoke |= dict.fromkeys(["", *map(_kind, ready)], now)
+                return ready
+            if now >= ends:
+                break
+            self._signal.clear()
+            self._wakes = min([ends, *due.values()])
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._signal.wait(), self._wakes - now)
+        return []
+
+    def _due(self, kind: str) -> float:
+        """When a change of `kind` may be told."""
+        return max(self._spoke.get("", 0.0) + PACE, self._spoke.get(kind, 0.0) + self._pace(kind))
+
+
+def _kind(topic: str) -> str:
+    return topic.partition(":")[0]

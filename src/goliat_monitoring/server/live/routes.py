@@ -20,8 +20,10 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, HeaderParameter
 from litestar.response import Stream
 
+from goliat_monitoring.server.live.budget import PACE, Budget
 from goliat_monitoring.server.live.hub import MOST_TOPICS, Change, Crowded, Hub
 from goliat_monitoring.server.pages.assets import BUILD
+from goliat_monitoring.server.services import Services
 from goliat_monitoring.wire.clock import iso
 from goliat_monitoring.wire.errors import Refused
 
@@ -57,23 +59,31 @@ async def live(
     last_event_id: Annotated[str | None, HeaderParameter(name="Last-Event-ID")] = None,
 ) -> Stream:
     """Open a stream for `topics`, from `since` (a stamp the page was rendered at) or the last event it saw."""
-    hub: Hub = request.app.state.services.hub
+    services: Services = request.app.state.services
+    hub = services.hub
     wanted = topics_of(topics)
     if hub.crowded:
         raise Refused(503, "too many live pages are open", "close some, or read without live updates")
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    text = stream_text(hub, wanted, last_event_id or since or hub.stamp())
+    text = stream_text(hub, wanted, last_event_id or since or hub.stamp(), services.fragments.budget)
     return Stream(text, media_type="text/event-stream", headers=headers)
 
 
-async def stream_text(hub: Hub, topics: frozenset[str], since: str, life: float = LIFE) -> AsyncIterator[bytes]:
+async def stream_text(
+    hub: Hub, topics: frozenset[str], since: str, budget: Budget, life: float = LIFE
+) -> AsyncIterator[bytes]:
     """The text of one stream."""
+
+    def pace(kind: str) -> float:
+        # New lines are few and small, whatever else their page shows.
+        return PACE if kind == "log" else budget.pace()
+
     hello = msgspec.json.encode({"build": BUILD, "now": iso(time.time_ns() // 1000)}).decode()
     # Spread, so that a thousand pages do not all come back in the same second after a restart.
     yield f"retry: {random.randint(2000, 5000)}\nevent: hello\ndata: {hello}\n\n".encode()  # noqa: S311 - no secret
     ends = time.monotonic() + life
     with suppress(Crowded):
-        async with aclosing(hub.subscribe(topics, since)) as stream:
+        async with aclosing(hub.subscribe(topics, since, pace=pace)) as stream:
             async for changes in stream:
                 yield b"".join(map(event_text, changes)) if changes else b": still here\n\n"
                 if time.monotonic() > ends:

@@ -5,13 +5,13 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
+from goliat_monitoring.server.live.budget import PACE, Budget
 from goliat_monitoring.server.live.hub import Hub
 
 # Title and HTML.
 Rendered = tuple[str, str]
-# A fragment is rendered at most this often, seconds, however many look at it and however busy the fleet is.
-PACE = 0.25
-# And so seldom that it takes one part in so many of a processor at most.
+# A fragment is rendered at most as often as a page is told of changes, however many look at it, and so seldom that it
+# takes one part in so many of a processor at most.
 COSTS = 5.0
 # A rendering that waited long for the database says little of its cost.
 SLOWEST = 0.4
@@ -21,9 +21,10 @@ KEPT = 256
 
 
 class Fragments:
-    """Keeps the newest text of each fragment. Used on one event loop."""
+    """Keeps the newest text of each fragment. Used on one event loop. `budget`: what rendering them again costs."""
 
     def __init__(self) -> None:
+        self.budget = Budget()
         # Mark, when it was made, how long that took, and the text.
         self._texts: OrderedDict[str, tuple[int, float, float, Rendered]] = OrderedDict()
         self._locks: OrderedDict[str, asyncio.Lock] = OrderedDict()
@@ -47,7 +48,10 @@ class Fragments:
             began = time.monotonic()
             text = await render()
             now = time.monotonic()
-            self._texts[key] = (mark, now, min(now - began, SLOWEST), text)
+            cost = min(now - began, SLOWEST)
+            self._texts[key] = (mark, now, cost, text)
+            if known is not None:
+                self.budget.spend(cost)
             self._texts.move_to_end(key)
         while len(self._texts) > KEPT:
             self._texts.popitem(last=False)
