@@ -7,7 +7,7 @@ prove and end one assignment after the other.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -71,20 +71,17 @@ def _measure(options: Options, kind: str, url: str, raw: Raw, *, folder: Path, *
         if kind == "PostgreSQL":
             # As it does by itself within a minute after so many rows came. SQLite never does.
             db.submit(lambda connection: connection.exec_driver_sql("ANALYZE")).result()
-        agents = iter(idle_agents(db, (options.rounds * 2 + 1) * A_ROUND + WORKERS))
     rates, raws, p99s, cores = list[float](), list[float](), list[float](), list[float]()
     taken = set[str]()
     with product(folder / "data", **settings) as server:
-        _closed(server.port, folder, _next(agents, A_ROUND), CLAIMERS, 1, taken)
-        _end_all(url)
-        waits = asyncio.run(_paced(server.port, _next(agents, WORKERS), turns, taken))
+        waits = asyncio.run(_paced(server.port, idle_agents(url, WORKERS), turns, taken))
         for number in range(options.rounds):
             raws.append(raw(RAW))
             loads = list[Load]()
             for claimers in (CLAIMERS, WORKERS):
                 _end_all(url)
                 usage = usage_of(server)
-                loads.append(_closed(server.port, folder, _next(agents, A_ROUND), claimers, seconds, taken))
+                loads.append(_closed(server.port, folder, idle_agents(url, A_ROUND), claimers, seconds, taken))
                 cores.append(usage.cores())
             rates.append(loads[0].rate)
             p99s.append(loads[1].p99 / 1000)
@@ -119,10 +116,6 @@ def _measure(options: Options, kind: str, url: str, raw: Raw, *, folder: Path, *
     ]
 
 
-def _next(agents: Iterator[tuple[str, str]], count: int) -> Agents:
-    return [next(agents) for _ in range(count)]
-
-
 def _closed(port: int, folder: Path, agents: Agents, claimers: int, seconds: float, taken: set[str]) -> Load:
     """`claimers` at a time, each asking anew once it was answered. Raises `NoFigure` where one got nothing, or what
     another has."""
@@ -140,15 +133,17 @@ def _closed(port: int, folder: Path, agents: Agents, claimers: int, seconds: flo
 
 
 async def _paced(port: int, agents: Agents, turns: int, taken: set[str]) -> list[float]:
-    """Workers that claim every `PACE_S`, one after the other, and end what they got. Returns the waits, ms."""
+    """Workers that claim every `PACE_S`, one after the other, and end what they got. Returns the waits, ms, but for the
+    first turn, in which all is new to the server."""
     waits, began = list[float](), time.monotonic()
 
     async def worker(number: int, credential: str, session: str) -> None:
         connection = Connection(port, {"Authorization": f"Bearer {credential}"})
-        for turn in range(turns):
+        for turn in range(turns + 1):
             await asyncio.sleep(max(began + (turn + number / len(agents)) * PACE_S - time.monotonic(), 0))
             wait, job = await _claim(connection, session, taken)
-            waits.append(wait)
+            if turn:
+                waits.append(wait)
             await _end(port, credential, job)
         await connection.close()
 

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, insert
 from bench.lines import NEEDLE, lines
 from goliat_monitoring.store import agents, claims, studies, tables
 from goliat_monitoring.store.database import Database, sqlite_url
+from goliat_monitoring.store.engine import make_engine
 from goliat_monitoring.store.grants import secret_hash
 from goliat_monitoring.store.ingest.bare import gui_message
 from goliat_monitoring.store.ingest.hear import hear
@@ -79,13 +80,17 @@ def fleet(db: Database, count: int) -> list[Seat]:
     return [db.submit(partial(_seat, number=number)).result() for number in range(count)]
 
 
-def idle_agents(db: Database, count: int) -> list[tuple[str, str]]:
+def idle_agents(url: str, count: int) -> list[tuple[str, str]]:
     """`count` enrolled agents with a session and without a run: credential and session of each.
 
-    Straight into the tables: thousands of them, of which each claims once.
+    Straight into the tables of the database at `url`, whether a server is at work or not: thousands of them, of which
+    each claims once.
     """
     made = [(new_id(), new_id(), new_secret()) for _ in range(count)]
-    db.submit(partial(_idle, made=made)).result()
+    engine = make_engine(url)
+    with engine.begin() as connection:
+        _idle(connection, made)
+    engine.dispose()
     return [(secret, session_id) for _, session_id, secret in made]
 
 

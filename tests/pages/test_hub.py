@@ -4,12 +4,13 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
 
 from goliat_monitoring.server.live import hub as module
-from goliat_monitoring.server.live.budget import CREDIT, PACE, SHARE, SLOWEST, Budget
-from goliat_monitoring.server.live.hub import Change, Crowded, Hub
+from goliat_monitoring.server.live.budget import CREDIT, LONGEST, SHARE, Budget
+from goliat_monitoring.server.live.hub import PACE, Change, Crowded, Hub
 from goliat_monitoring.server.live.routes import stream_text, topics_of
 from goliat_monitoring.server.pages.assets import BUILD
 from goliat_monitoring.wire.errors import Refused
@@ -60,17 +61,18 @@ def test_many_changes_become_few_events_and_the_last_one_is_never_lost() -> None
     asyncio.run(main())
 
 
-def test_what_costs_much_is_told_less_often_and_holds_nothing_else_up() -> None:
+def test_what_waits_for_its_turn_holds_nothing_else_up_and_is_not_lost() -> None:
     async def main() -> None:
         hub = Hub()
-        pace = {"run": 30.0, "log": PACE}
-        stream = hub.subscribe({"run:1", "log:1"}, pause=5.0, pace=pace.__getitem__)
+        turns = {"run": 0.0, "log": 0.0}
+        stream = hub.subscribe({"run:1", "log:1"}, pause=5.0, turn=turns.__getitem__)
         both = frozenset({"run:1", "log:1"})
         first = asyncio.ensure_future(_next(stream))
         await asyncio.sleep(0.05)
         hub.publish(both)
         assert {change.kind for change in await first} == {"run", "log"}
-        seen = hub.stamp()
+        seen, turns["run"] = hub.stamp(), 4 * PACE
+        began = time.monotonic()
         for _ in range(3):
             hub.publish(both)
             (change,) = await _next(stream)
@@ -79,31 +81,35 @@ def test_what_costs_much_is_told_less_often_and_holds_nothing_else_up() -> None:
             assert change.stamp == seen
             assert hub.missed({"run:1"}, change.stamp)
         # What was held back comes, although nothing happens any more.
-        pace["run"] = 0.5
         (change,) = await _next(stream)
         assert (change.kind, change.stamp) == ("run", hub.stamp())
+        assert time.monotonic() - began >= turns["run"]
         assert not hub.missed(both, change.stamp)
         await stream.aclose()
 
     asyncio.run(main())
 
 
-def test_pages_are_told_less_often_the_more_they_cost_and_as_before_once_it_is_paid() -> None:
-    now = 0.0
+def test_turns_come_as_fast_as_they_can_be_paid_and_at_once_where_little_happens() -> None:
+    now = 100.0
     budget = Budget(lambda: now)
-    assert budget.pace() == PACE
-    budget.spend(CREDIT)
-    assert budget.pace() == PACE, "a moment of much work is no load"
-    # A hundred pages of two parts at 10 ms, each told as often as it may be.
-    paces = []
-    for _ in range(4_000):
-        budget.spend(0.01)
-        now += budget.pace() / 200
-        paces.append(budget.pace())
-    assert paces[-1] == pytest.approx(200 * 0.01 / SHARE, rel=0.05)
-    assert max(paces) <= SLOWEST
-    now += 60
-    assert budget.pace() == PACE
+    # Ten pages with two parts of 10 ms, each told twice a second, can be paid.
+    for _ in range(400):
+        assert budget.turn() == 0
+        budget.spend(0.02)
+        now += 0.1
+    # A hundred cannot: each takes its next turn when it had the one before.
+    waits = []
+    for _ in range(2_000):
+        waits.append(budget.turn())
+        budget.spend(0.02)
+        now += max(waits[-1] / 100, 0.001)
+    assert waits[-1] == pytest.approx(100 * 0.02 / SHARE, rel=0.05)
+    gaps = [later - sooner for sooner, later in pairwise(sorted(waits[-100:]))]
+    assert max(gaps) < 0.1, "one after the other, not all together"
+    assert max(waits) <= LONGEST
+    now += LONGEST + CREDIT
+    assert [budget.turn() for _ in range(10)] == [0] * 10
 
 
 def test_who_missed_something_gets_one_refresh_and_who_missed_nothing_gets_none() -> None:

@@ -1,18 +1,21 @@
-"""How often open pages are told of changes, so that what they fetch then leaves the server time for everything else.
+"""When open pages are told of changes, so that what they fetch then leaves the server time for everything else.
 
 A hundred people who look at a hundred different runs of a busy fleet would have each of them rendered four times a
-second. New lines of a log are small, and go on at once; a page's other parts come as often as the server can make them.
+second. New lines of a log are few, and go on at once; for the rest of a page each stream gets its turn, one after the
+other, as fast as the server can render what they show.
 """
 
 import time
 from collections.abc import Callable
 
-# Rendering again what changed may take this part of a processor; what it took beyond, for a moment, is owed.
-SHARE = 1 / 3
-# What may be owed before pages are told less often, and how much less often for each second above it: both in seconds.
-CREDIT, SLOWER = 0.5, 10.0
-# The smallest and the greatest time between two events of one kind on one stream, seconds.
-PACE, SLOWEST = 0.25, 10.0
+# So much may be rendered again at the same time, on average: less than one part of a page.
+SHARE = 0.75
+# Turns that nobody took before are not lost, up to so many seconds of them: where little happens nobody waits.
+CREDIT = 1.0
+# Nobody waits longer than this, seconds.
+LONGEST = 12.0
+# What a turn costs as long as nobody knows, seconds, and how much one says of what the next will cost.
+AT_FIRST, LEARNING = 0.03, 0.05
 
 
 class Budget:
@@ -20,17 +23,18 @@ class Budget:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._owed = 0.0
-        self._at = clock()
+        self._next = clock() - CREDIT
+        # What a turn costs on average, and what was spent since the last one was given.
+        self._each, self._spent = AT_FIRST, 0.0
 
     def spend(self, seconds: float) -> None:
-        """Something was rendered again, and took so long."""
-        self._owed = self._left() + seconds
-        self._at = self._clock()
+        """Something was rendered again, and took so long: on a busy server more than its work, and all the better."""
+        self._spent += seconds
 
-    def pace(self) -> float:
-        """The smallest time between two events now, seconds."""
-        return min(max(PACE, SLOWER * (self._left() - CREDIT)), SLOWEST)
-
-    def _left(self) -> float:
-        return max(0.0, self._owed - SHARE * (self._clock() - self._at))
+    def turn(self) -> float:
+        """Take a turn. Returns the seconds to wait for it."""
+        self._each += LEARNING * (self._spent - self._each)
+        self._spent = 0.0
+        now = self._clock()
+        self._next = min(max(self._next, now - CREDIT) + self._each / SHARE, now + LONGEST)
+        return max(0.0, self._next - now)

@@ -15,10 +15,10 @@ from contextlib import suppress
 
 import msgspec
 
-from goliat_monitoring.server.live.budget import PACE
-
 # A topic older than the newest this many is forgotten; whoever asks about it is told to refresh.
 REMEMBERED = 20_000
+# The smallest time between two events of one stream, seconds.
+PACE = 0.25
 MOST_TOPICS = 24
 MOST_STREAMS = 2_000
 
@@ -97,14 +97,14 @@ class Hub:
         topics: Collection[str],
         since: str | None = None,
         pause: float = 15.0,
-        pace: Callable[[str], float] = lambda _: PACE,
+        turn: Callable[[str], float] = lambda _: 0.0,
     ) -> AsyncGenerator[list[Change], None]:
         """Changes of `topics` from now on, gathered by kind; an empty list after `pause` seconds of silence.
 
-        `pace`: for each kind, the smallest time between two of its changes now, seconds; what changes meanwhile comes
-        at its end. With `since`, starts with one `refresh` if the client missed something. Ends when the hub closes.
+        `turn`: how many seconds a change of a kind waits for its turn; what changes meanwhile comes with it.
+        With `since`, starts with one `refresh` if the client missed something. Ends when the hub closes.
         """
-        stream = _Stream(frozenset(topics), pace)
+        stream = _Stream(frozenset(topics), turn)
         self._join(stream)
         try:
             if since is not None and self.missed(stream.topics, since):
@@ -171,27 +171,28 @@ class _Stream:
     """One open page: its topics and those of them that changed and were not told yet, each with the newest stamp that
     is older than its change."""
 
-    __slots__ = ("_ended", "_pace", "_signal", "_spoke", "_wakes", "changed", "topics")
+    __slots__ = ("_due", "_ended", "_signal", "_spoke", "_turn", "_wakes", "changed", "topics")
 
-    def __init__(self, topics: frozenset[str], pace: Callable[[str], float]) -> None:
+    def __init__(self, topics: frozenset[str], turn: Callable[[str], float]) -> None:
         self.topics = topics
         self.changed: dict[str, int] = {}
-        self._pace = pace
+        self._turn = turn
         self._signal = asyncio.Event()
         self._ended = False
-        # When it looks again by itself.
+        self._spoke = 0.0
+        # When it is the turn of each kind that changed, and when somebody who waits looks again without being told.
+        self._due: dict[str, float] = {}
         self._wakes = 0.0
-        # By kind, and of all together under "".
-        self._spoke: dict[str, float] = {}
 
     def tell(self, topic: str, before: int) -> None:
         """Note that `topic` changed after the stamp `before`."""
-        if topic in self.changed:
-            return
-        self.changed[topic] = before
-        # A busy fleet tells hundreds of times a second: nobody wakes for what is not due before.
-        if self._due(_kind(topic)) < self._wakes:
-            self._signal.set()
+        self.changed.setdefault(topic, before)
+        kind = _kind(topic)
+        if kind not in self._due:
+            self._due[kind] = max(time.monotonic() + self._turn(kind), self._spoke + PACE)
+            # A busy fleet tells hundreds of times a second: nobody wakes for what is not due before.
+            if self._due[kind] < self._wakes:
+                self._signal.set()
 
     def end(self) -> None:
         """Let whoever waits go."""
@@ -203,24 +204,25 @@ class _Stream:
         ends = time.monotonic() + pause
         while not self._ended:
             now = time.monotonic()
-            due = {topic: self._due(_kind(topic)) for topic in self.changed}
-            ready = [topic for topic, at in due.items() if at <= now]
-            if ready:
-                for topic in ready:
-                    del self.changed[topic]
-                self._spoke |= dict.fromkeys(["", *map(_kind, ready)], now)
-                return ready
+            kinds = {kind for kind, at in self._due.items() if at <= now}
+            if kinds and now >= self._spoke + PACE:
+                return self._take(kinds, now)
             if now >= ends:
                 break
             self._signal.clear()
-            self._wakes = min([ends, *due.values()])
+            self._wakes = min([ends, *(max(at, self._spoke + PACE) for at in self._due.values())])
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._signal.wait(), self._wakes - now)
         return []
 
-    def _due(self, kind: str) -> float:
-        """When a change of `kind` may be told."""
-        return max(self._spoke.get("", 0.0) + PACE, self._spoke.get(kind, 0.0) + self._pace(kind))
+    def _take(self, kinds: set[str], now: float) -> list[str]:
+        self._spoke = now
+        for kind in kinds:
+            del self._due[kind]
+        taken = [topic for topic in self.changed if _kind(topic) in kinds]
+        for topic in taken:
+            del self.changed[topic]
+        return taken
 
 
 def _kind(topic: str) -> str:

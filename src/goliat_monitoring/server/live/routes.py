@@ -20,7 +20,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, HeaderParameter
 from litestar.response import Stream
 
-from goliat_monitoring.server.live.budget import PACE, Budget
+from goliat_monitoring.server.live.budget import Budget
 from goliat_monitoring.server.live.hub import MOST_TOPICS, Change, Crowded, Hub
 from goliat_monitoring.server.pages.assets import BUILD
 from goliat_monitoring.server.services import Services
@@ -74,16 +74,16 @@ async def stream_text(
 ) -> AsyncIterator[bytes]:
     """The text of one stream."""
 
-    def pace(kind: str) -> float:
+    def turn(kind: str) -> float:
         # New lines are few and small, whatever else their page shows.
-        return PACE if kind == "log" else budget.pace()
+        return 0.0 if kind == "log" else budget.turn()
 
     hello = msgspec.json.encode({"build": BUILD, "now": iso(time.time_ns() // 1000)}).decode()
     # Spread, so that a thousand pages do not all come back in the same second after a restart.
     yield f"retry: {random.randint(2000, 5000)}\nevent: hello\ndata: {hello}\n\n".encode()  # noqa: S311 - no secret
     ends = time.monotonic() + life
     with suppress(Crowded):
-        async with aclosing(hub.subscribe(topics, since, pace=pace)) as stream:
+        async with aclosing(hub.subscribe(topics, since, turn=turn)) as stream:
             async for changes in stream:
                 yield b"".join(map(event_text, changes)) if changes else b": still here\n\n"
                 if time.monotonic() > ends:

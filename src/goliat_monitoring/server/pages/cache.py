@@ -5,8 +5,8 @@ import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
-from goliat_monitoring.server.live.budget import PACE, Budget
-from goliat_monitoring.server.live.hub import Hub
+from goliat_monitoring.server.live.budget import Budget
+from goliat_monitoring.server.live.hub import PACE, Hub
 
 # Title and HTML.
 Rendered = tuple[str, str]

@@ -71,8 +71,8 @@ def read_counted(
     """As `read_log`, with the place of the lines among all of these levels. `skip`: pass over so many of them, in
     place of `after`. Raises `Refused` 404.
     """
-    numbered, _ = line_counts(connection, run_id)
     if skip is not None:
+        numbered, _ = line_counts(connection, run_id)
         after = _passed(connection, run_id, load, levels, numbered, skip)
     page = read_log(
         connection, run_id, load, after=after, before=before, limit=limit, newest=newest, levels=levels, raw=raw

@@ -6,12 +6,13 @@ fetched and unpacked only when it is asked for.
 
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BindParameter, Connection, Row, Select, bindparam, func, select
+from sqlalchemy import Connection
 
-from goliat_monitoring.store import tables
+from goliat_monitoring.store import driver
+from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.log.chunk import StoredLine, open_lines, plain_blob, plain_line
 from goliat_monitoring.store.log.fold import Record
 
@@ -22,53 +23,53 @@ Numbered = tuple[int, StoredLine]
 # Bytes of rows of the tail that make one piece; a single row may be larger.
 PIECE_BYTES = 64 * 1024
 
-tail, chunks = tables.log_tail, tables.log_chunks
-# A row has a method named `count` of its own, so that column is called `lines`.
 _decode = msgspec.json.Decoder(list[Record]).decode
 _decode_levels = msgspec.json.Decoder(dict[str, int]).decode
-_run: BindParameter[str] = bindparam("run")
-_first: BindParameter[int] = bindparam("first")
-_last: BindParameter[int] = bindparam("last")
 
-
-def _between(*columns: Any) -> Select[Any]:
-    """Rows of one table that hold lines from `first` to `last`. Numbers have no gap, so a row ends where one begins."""
-    table = columns[0].table
-    holds_first = (
-        select(func.max(table.c.first_line))
-        .where(table.c.run_id == _run, table.c.first_line <= _first)
-        .scalar_subquery()
+# Rows of one table that hold lines from one number to another. Numbers have no gap, so a row ends where one begins.
+_BETWEEN = """
+    SELECT {columns} FROM {table} AS t
+    WHERE t.run_id = {{value}} AND t.first_line <= {{value}} AND t.first_line >= coalesce(
+        (SELECT max(b.first_line) FROM {table} AS b WHERE b.run_id = {{value}} AND b.first_line <= {{value}}), {{value}}
     )
-    return select(*columns).where(
-        table.c.run_id == _run,
-        table.c.first_line >= func.coalesce(holds_first, _first),
-        table.c.first_line <= _last,
+    ORDER BY t.first_line {order} LIMIT {at_once}
+"""
+_TAIL_BEGINS = "SELECT min(first_line) FROM log_tail WHERE run_id = {value}"
+_CHUNK = "SELECT {columns} FROM log_chunks WHERE run_id = {{value}} AND first_line = {{value}}"
+_WHERE_IT_LIES = _CHUNK.format(columns="storage_key, storage_offset, text_size, meta_size")
+_TEXT = _CHUNK.format(columns="text")
+_BOTH = _CHUNK.format(columns="text, meta")
+
+
+class _Source(NamedTuple):
+    """A table of pieces: how it is read forward and backward, and how many rows at once."""
+
+    forward: str
+    backward: str
+    at_once: int
+
+
+def _source(table: str, columns: str, at_once: int) -> _Source:
+    forward, backward = (
+        _BETWEEN.format(table=table, columns=columns, order=order, at_once=at_once) for order in ("ASC", "DESC")
     )
+    return _Source(forward, backward, at_once)
 
 
-_TAIL_BEGINS = select(func.min(tail.c.first_line)).where(tail.c.run_id == _run)
-_HEADS = _between(chunks.c.first_line, chunks.c.count.label("lines"), chunks.c.levels)
-_ROWS = _between(
-    tail.c.first_line, tail.c.count.label("lines"), tail.c.size, tail.c.received_at, tail.c.late, tail.c.body
-)
-_WHERE_IT_LIES = (
-    select(chunks.c.storage_key, chunks.c.storage_offset, chunks.c.text_size, chunks.c.meta_size)
-    .where(chunks.c.run_id == _run, chunks.c.first_line == _first)
-)  # fmt: skip
-_TEXT = select(chunks.c.text).where(chunks.c.run_id == _run, chunks.c.first_line == _first)
-_BOTH = select(chunks.c.text, chunks.c.meta).where(chunks.c.run_id == _run, chunks.c.first_line == _first)
+# Their first two columns are the number of the first line and how many there are.
+_CHUNKS = _source("log_chunks", "t.first_line, t.count, t.levels", 100)
+_ROWS = _source("log_tail", "t.first_line, t.count, t.size, t.received_at, t.late, t.body", 32)
 
 
 class Chunk:
     """A sealed piece. `first_line`, `last_line`: the numbers of its first and last line."""
 
-    def __init__(self, connection: Connection, run_id: str, load: Load, head: Row[Any]) -> None:
+    def __init__(self, connection: Connection, run_id: str, load: Load, head: tuple[int, int, str]) -> None:
         self._connection = connection
         self._load = load
-        self._levels: str = head.levels
-        self.first_line: int = head.first_line
-        self.last_line: int = head.first_line + head.lines - 1
-        self._key = {"run": run_id, "first": self.first_line}
+        self.first_line, count, self._levels = head
+        self.last_line = self.first_line + count - 1
+        self._key = run_id, self.first_line
 
     def may_hold(self, levels: frozenset[str]) -> bool:
         """Whether one of its lines is of one of `levels`. No level is any."""
@@ -80,30 +81,34 @@ class Chunk:
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""
-        text: bytes | None = self._connection.execute(_TEXT, self._key).scalar_one()
+        (text,) = self._row(_TEXT)
         return plain_blob(self._stored()[0] if text is None else text)
 
     def lines(self, first: int, last: int) -> list[Numbered]:
         """Its lines from number `first` to number `last`."""
-        text, meta = self._connection.execute(_BOTH, self._key).one()
+        text, meta = self._row(_BOTH)
         if text is None:
             text, meta = self._stored(with_meta=True)
         return open_lines(meta, text, self.first_line, first=first, last=last)
 
     def _stored(self, *, with_meta: bool = False) -> tuple[bytes, bytes]:
         """The two frames from the artifact storage; the second is empty unless asked for."""
-        key, offset, text_size, meta_size = self._connection.execute(_WHERE_IT_LIES, self._key).one()
+        key, offset, text_size, meta_size = self._row(_WHERE_IT_LIES)
         both = self._load(key, offset, text_size + (meta_size if with_meta else 0))
         return both[:text_size], both[text_size:]
+
+    def _row(self, sql: str) -> tuple[Any, ...]:
+        (row,) = driver.fetch(self._connection, marked(self._connection, sql), self._key)
+        return row
 
 
 class Rows:
     """A piece of the tail: rows that follow each other."""
 
-    def __init__(self, rows: Sequence[Any]) -> None:
+    def __init__(self, rows: Sequence[tuple[Any, ...]]) -> None:
         self._rows = rows
-        self.first_line: int = rows[0].first_line
-        self.last_line: int = rows[-1].first_line + rows[-1].lines - 1
+        self.first_line: int = rows[0][0]
+        self.last_line: int = rows[-1][0] + rows[-1][1] - 1
 
     def may_hold(self, _levels: frozenset[str]) -> bool:
         """Nobody counted the levels of lines that are not sealed."""
@@ -111,11 +116,11 @@ class Rows:
 
     def levels(self) -> dict[str, int]:
         """How many of its lines are of each level. They are few, as they were not sealed yet."""
-        return dict(Counter(record.level for row in self._rows for record in _decode(row.body)))
+        return dict(Counter(record.level for *_, body in self._rows for record in _decode(body)))
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""
-        return plain_text(record.text for row in self._rows for record in _decode(row.body))
+        return plain_text(record.text for *_, body in self._rows for record in _decode(body))
 
     def lines(self, first: int, last: int) -> list[Numbered]:
         """Its lines from number `first` to number `last`."""
@@ -124,7 +129,7 @@ class Rows:
             if start > last or start + count <= first:
                 continue
             found += [
-                (n, StoredLine(it.time, it.level, it.source, it.text, received_at, late))
+                (n, StoredLine(it.time, it.level, it.source, it.text, received_at, bool(late)))
                 for n, it in enumerate(_decode(body), start)
                 if first <= n <= last
             ]
@@ -140,7 +145,7 @@ def pieces(
     """The pieces that hold lines from number `first` to number `last`, in order or with the newest first."""
     if first > last:
         return
-    tail_begins = connection.execute(_TAIL_BEGINS, {"run": run_id}).scalar()
+    ((tail_begins,),) = driver.fetch(connection, marked(connection, _TAIL_BEGINS), (run_id,))
     sealed = last if tail_begins is None else min(tail_begins - 1, last)
     if backward:
         yield from _tail_pieces(connection, run_id, max(first, sealed + 1), last, backward=True)
@@ -158,28 +163,34 @@ def plain_text(texts: Iterable[str]) -> bytes:
 def _chunk_pieces(
     connection: Connection, run_id: str, load: Load, first: int, last: int, *, backward: bool
 ) -> Iterator[Chunk]:
-    if first > last:
-        return
-    order = chunks.c.first_line.desc() if backward else chunks.c.first_line
-    query = _HEADS.order_by(order).execution_options(yield_per=100)
-    with connection.execute(query, {"run": run_id, "first": first, "last": last}) as heads:
-        for head in heads:
-            yield Chunk(connection, run_id, load, head)
+    for first_line, count, levels in _between(connection, _CHUNKS, run_id, first, last, backward=backward):
+        yield Chunk(connection, run_id, load, (first_line, count, levels))
 
 
 def _tail_pieces(connection: Connection, run_id: str, first: int, last: int, *, backward: bool) -> Iterator[Rows]:
-    if first > last:
-        return
-    order = tail.c.first_line.desc() if backward else tail.c.first_line
-    query = _ROWS.order_by(order).execution_options(yield_per=20)
-    waiting: list[Row[Any]] = []
+    waiting: list[tuple[Any, ...]] = []
     size = 0
-    with connection.execute(query, {"run": run_id, "first": first, "last": last}) as rows:
-        for row in rows:
-            waiting.append(row)
-            size += row.size
-            if size >= PIECE_BYTES:
-                yield Rows(waiting[::-1] if backward else waiting)
-                waiting, size = [], 0
+    for row in _between(connection, _ROWS, run_id, first, last, backward=backward):
+        waiting.append(row)
+        size += row[2]
+        if size >= PIECE_BYTES:
+            yield Rows(waiting[::-1] if backward else waiting)
+            waiting, size = [], 0
     if waiting:
         yield Rows(waiting[::-1] if backward else waiting)
+
+
+def _between(
+    connection: Connection, source: _Source, run_id: str, first: int, last: int, *, backward: bool
+) -> Iterator[tuple[Any, ...]]:
+    """Rows that hold lines from number `first` to number `last`, a few at once."""
+    sql = marked(connection, source.backward if backward else source.forward)
+    while first <= last:
+        rows = driver.fetch(connection, sql, (run_id, last, run_id, first, first))
+        yield from rows
+        if len(rows) < source.at_once:
+            return
+        if backward:
+            last = rows[-1][0] - 1
+        else:
+            first = rows[-1][0] + rows[-1][1]

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import BindParameter, Connection, bindparam, func, select
+from sqlalchemy import Connection
 
-from goliat_monitoring.store import tables
-from goliat_monitoring.store.bulk import rows_of
+from goliat_monitoring.store import driver, tables
+from goliat_monitoring.store.bulk import fetch, marked, rows_of
 from goliat_monitoring.store.log.chunk import StoredLine
 from goliat_monitoring.store.log.fold import Repeat
 from goliat_monitoring.store.log.held import lines_of
@@ -14,21 +14,29 @@ from goliat_monitoring.store.read.log_pieces import Load, Numbered, pieces
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.lines import plain
 
-window, runs = tables.log_window, tables.runs
-
 NEWEST = 1_000
 # Bytes of text in one answer at which it ends early; a single line may be longer.
 ENOUGH = 8 * 2**20
 NO_LEVELS: frozenset[str] = frozenset()
 
-_run: BindParameter[str] = bindparam("run")
-_LINE_COUNT = select(runs.c.line_count).where(runs.c.id == _run)
-# Which rows is answered by the index alone.
-_IDS = select(window.c.id).where(
-    window.c.run_id == _run, window.c.id > select(runs.c.numbered_to).where(runs.c.id == _run).scalar_subquery()
-)
-_WAITING_COUNT = select(func.coalesce(func.sum(window.c.count), 0)).where(window.c.id.in_(_IDS))
-_WAITING = select(window.c.received_at, window.c.body).where(window.c.id.in_(_IDS)).order_by(window.c.id)
+# Which rows wait is answered by the index alone.
+_COUNTS = """
+    SELECT r.line_count, (
+        SELECT coalesce(sum(w.count), 0) FROM log_window AS w WHERE w.id IN (
+            SELECT i.id FROM log_window AS i WHERE i.run_id = r.id AND i.id > r.numbered_to
+        )
+    ) FROM runs AS r WHERE r.id = {value}
+"""
+_WAITING = """
+    SELECT w.received_at, w.body FROM log_window AS w WHERE w.id IN (
+        SELECT i.id FROM runs AS r JOIN log_window AS i ON i.run_id = r.id AND i.id > r.numbered_to
+        WHERE r.id = {value}
+    ) ORDER BY w.id
+"""
+_REPEATS = """
+    SELECT r.line, r.count, r.period, r.position, r.last_sender_at, r.last_text, r.kind
+    FROM {rows} CROSS JOIN log_repeats AS r WHERE r.line = v.c0 AND r.run_id = {value}
+"""
 
 
 class LogLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -146,18 +154,17 @@ def rest_of_piece(
 
 def line_counts(connection: Connection, run_id: str) -> tuple[int, int]:
     """How many lines have their number, and how many wait for it. Raises `Refused` 404."""
-    numbered = connection.execute(_LINE_COUNT, {"run": run_id}).scalar_one_or_none()
-    if numbered is None:
+    found = driver.fetch(connection, marked(connection, _COUNTS), (run_id,))
+    if not found:
         raise Refused(404, "no such run", run_id)
-    # PostgreSQL sums whole numbers to a numeric.
-    return numbered, int(connection.execute(_WAITING_COUNT, {"run": run_id}).scalar_one())
+    ((numbered, waiting),) = found
+    return numbered, waiting
 
 
 def waiting_lines(connection: Connection, run_id: str, *, raw: bool = False) -> list[LogLine]:
     """Lines that wait for their number, in the order that they would get now."""
-    held = [
-        (line, row.received_at) for row in connection.execute(_WAITING, {"run": run_id}) for line in lines_of(row.body)
-    ]
+    rows = driver.fetch(connection, marked(connection, _WAITING), (run_id,))
+    held = [(line, received_at) for received_at, body in rows for line in lines_of(body)]
     # Sorting keeps the order of arrival where all else is equal.
     held.sort(key=lambda it: (it[0].time, it[0].sequence, it[0].position))
     return [
@@ -175,15 +182,10 @@ def waiting_lines(connection: Connection, run_id: str, *, raw: bool = False) -> 
 
 def repeats_of(connection: Connection, run_id: str, numbers: Iterable[int]) -> dict[int, Repeat]:
     """How often each of these lines came, by number. A line that came once is left out."""
-    wanted = [(run_id, n) for n in numbers]
+    wanted = [(n,) for n in numbers]
     if not wanted:
         return {}
-    source = rows_of(connection, tables.log_repeats, ("run_id", "line"))
-    found = connection.exec_driver_sql(
-        "SELECT r.line, r.count, r.period, r.position, r.last_sender_at, r.last_text, r.kind "  # noqa: S608 - own names
-        f"FROM {source.sql} CROSS JOIN log_repeats AS r WHERE r.run_id = v.c0 AND r.line = v.c1",
-        source.parameters(wanted),
-    )
+    found = fetch(connection, _REPEATS, rows_of(connection, tables.log_repeats, ("line",)), wanted, run_id)
     return {row[0]: Repeat(*row[1:]) for row in found}
 
 

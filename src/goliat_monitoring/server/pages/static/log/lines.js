@@ -6,8 +6,10 @@ const MOST_PAGES = 50;
 const AT_ONCE = 2;
 const LONG = 2000;
 const NEWEST = 1000;
-// More than any window shows: what lies above is fetched when it comes into view.
+// More than any window shows; what lies above is fetched there.
 const NEWS = 64;
+// Of the last lines so many may come again.
+const FOLDING = 8;
 const AGAIN = 2000;
 
 const same = (a, b) =>
@@ -149,7 +151,8 @@ export class Lines {
 
   async news(limit = NEWS + this.waiting.length) {
     const { turn } = this;
-    const answer = await this.ask(this.asked({ tail: true, limit }));
+    const after = Math.max((this.at(this.matching - 1)?.n ?? 0) - FOLDING, 0);
+    const answer = await this.ask(this.asked({ tail: true, after, limit }));
     if (turn !== this.turn) return undefined;
     const { lines } = answer;
     // More wait for their number than were asked for.
