@@ -151,6 +151,9 @@ def test_after_the_end_nothing_is_taken(table: Table) -> None:
     assert [future.result(0) for future in futures] == list(range(50))
     with pytest.raises(Refused, match="shutting down"):
         table.database.submit(table.put(51))
+    table.database.close()
+    with pytest.raises(Refused, match="shutting down"):
+        asyncio.run(table.database.read(lambda _: None))
 
 
 def test_a_commit_that_fails_is_answered_to_all_and_leaves_nothing(

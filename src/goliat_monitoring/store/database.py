@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TypeVar
 
-from goliat_monitoring.store.calls import AnyWriter, Call, Together, Trouble, Unit
+from goliat_monitoring.store.calls import AnyWriter, Call, Together, Trouble, Unit, shutting_down
 from goliat_monitoring.store.checkpoint import Checkpointer
 from goliat_monitoring.store.engine import READERS, make_engine, sqlite_url
 from goliat_monitoring.store.reader_process import look
@@ -119,7 +119,9 @@ class Database:
         return await future
 
     async def read(self, unit: Unit[T]) -> T:
-        """Run `unit` on a connection that cannot write."""
+        """Run `unit` on a connection that cannot write. Raises `Refused` 503 when the server shuts down."""
+        if self._closed:
+            raise shutting_down()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self.read_now, unit)
 
     async def read_apart(self, unit: "partial[T]") -> tuple[T, float]:
