@@ -10,6 +10,7 @@ import pytest
 from goliat_monitoring.server.jobs.sealer import Sealer
 from goliat_monitoring.server.log_text import following
 from goliat_monitoring.store import tables
+from goliat_monitoring.wire import agent as wire
 from tests.store.log_help import small_chunks
 from tests.support.app import AgentCalls, App
 
@@ -87,9 +88,18 @@ def test_a_viewer_asks_by_index_and_gets_long_lines_clipped(with_app: WithApp) -
         assert "matching" not in page
         levels = await app.get(f"{log}/levels", params={"parts": 3})
         assert levels["levels"] == {"default": 1, "error": 10, "info": 20}
+        assert levels["sources"] == {"status": 31}
         assert (levels["errors"], levels["warnings"]) == (10, 0)
         assert [it["lines"] for it in levels["parts"]] == [11, 11, 9]
         assert levels["parts"][1] == {"firstLine": 12, "lines": 11, "levels": {"error": 3, "info": 8}}
+        await agent.send(
+            offset + 1, *(wire.LineItem(app.clock.now, "info", source, source) for source in ("print", "status"))
+        )
+        for asked, matching, last in (
+            ("print", 1, 32), ("info,print", 1, 32), ("error,print", 0, None), ("info,status,print", 22, 33),
+        ):  # fmt: skip
+            found = await app.get(log, params={"level": asked, "count": True})
+            assert (found["matching"], ([None] + [line["n"] for line in found["lines"]])[-1]) == (matching, last), asked
         back = await app.get(f"{log}/search/back", params={"q": "needle", "before": 4})
         assert back == {"numbers": [1, 2, 3], "before": None}
         on = await app.get(f"{log}/search", params={"q": "needle", "from": 29})

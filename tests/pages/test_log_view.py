@@ -36,6 +36,10 @@ SPECIAL: dict[int, tuple[str, str]] = {
 _sequence = count()
 
 
+# Lines that GOLIAT's window did not show.
+TERMINAL = range(20_000, 20_010)
+
+
 class Long:
     """The long log."""
 
@@ -52,7 +56,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         last = 0
         for n, line in enumerate(lines_of(BULK), 1):
             level, text = SPECIAL.get(n, (line.level, line.text))
-            yield Line(line.time, level, "status", text)
+            yield Line(line.time, level, "terminal_only" if n in TERMINAL else "status", text)
             last = line.time
         for i in range(5):
             yield Line(last + i, "warning", "status", "Waiting for a licence")
@@ -267,6 +271,17 @@ def test_types_are_filtered_and_a_permalink_shows_all_again(screen: Screen) -> N
     expect(log.locator("li:not(.success)").first).to_be_attached()
     page.locator("#log-levels input[value=success]").check()
     expect(log.locator("li:not(.success)")).to_have_count(0)
+    # How a line came is chosen in the same way, and with its type.
+    page.locator("#log-levels").get_by_role("button", name="All", exact=True).click()
+    terminal = page.locator("#log-levels label", has_text="terminal_only")
+    expect(terminal).to_have_attribute("title", "what GOLIAT shows in its terminal alone")
+    expect(terminal).to_contain_text("10")
+    expect(page.locator("#log-levels label", has_text="print")).to_be_hidden()
+    terminal.locator("input").check()
+    expect(log.locator("li > i")).to_have_text([str(n) for n in TERMINAL])
+    expect(page.locator("#log-chosen")).to_have_text(": terminal_only")
+    page.locator("#log-levels input[value=fatal]").evaluate("box => box.click()")
+    expect(log.locator("li > i")).to_have_count(0)
     page.keyboard.press("Escape")
     page.evaluate("location.hash = '#L45000'")
     expect(log.locator("#L45000.here")).to_be_in_viewport()

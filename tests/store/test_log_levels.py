@@ -1,12 +1,17 @@
-"""Where lines of a level lie is what counting each line finds, wherever the lines lie."""
+"""Where lines of a kind lie is what counting each line finds, wherever the lines lie."""
 
+import json
 import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Connection, select, update
 
+from goliat_monitoring.store import tables
+from goliat_monitoring.store.log.kinds import Kinds, by_level, by_source
 from goliat_monitoring.store.log.search import MOST_SPANS, Query
+from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read import log_levels, log_search
 from goliat_monitoring.store.read.log_levels import Counted, list_parts, read_counted
 from goliat_monitoring.store.read.log_search import search_back, search_log
@@ -15,57 +20,81 @@ from tests.store.conftest import House
 from tests.store.log_help import Stored, add, loader, move, new_run, seal_all, small_chunks
 
 FOREVER = float("inf")
-NAMES = ["info", "verbose", "warning", "error"]
+LEVELS, SOURCES = ["info", "verbose", "warning", "error"], ["status", "print"]
+NAMES = [f"{level}/{source}" for level in LEVELS for source in SOURCES]
 
 
-def scattered(house: House, levels: list[list[str]]) -> tuple[str, Stored, list[str]]:
-    """A log that lies in the storage, in chunks and in the tail; all levels in order."""
+def scattered(house: House, kinds: list[list[str]]) -> tuple[str, Stored, list[str]]:
+    """A log that lies in the storage, in chunks and in the tail; all kinds in order, each a level and a source."""
     run_id, stored = new_run(house), Stored()
     with small_chunks():
-        for i, batch in enumerate(levels):
-            add(house, run_id, [Line(i, name, "status", f"{'x' * k} {'y' * i} {name}")
-                                for k, name in enumerate(batch)])  # fmt: skip
+        for i, batch in enumerate(kinds):
+            add(house, run_id, [Line(i, level, source, f"{'x' * k} {'y' * i} {level}")
+                                for k, (level, source) in enumerate(name.split("/") for name in batch)])  # fmt: skip
             if i % 4 == 3:
                 seal_all(house)
             if i == 7:
                 move(house, run_id, stored)
-    return run_id, stored, [name for batch in levels for name in batch]
+    return run_id, stored, [name for batch in kinds for name in batch]
+
+
+def as_of_old(house: House) -> None:
+    """Chunks as they were when levels alone were counted."""
+    chunks = tables.log_chunks
+
+    def unit(connection: Connection, _: Moment) -> None:
+        for row in connection.execute(select(chunks)).all():
+            key = chunks.c.run_id == row.run_id, chunks.c.first_line == row.first_line
+            old = json.dumps(by_level(json.loads(row.levels)))
+            connection.execute(update(chunks).where(*key).values(levels=old))
+
+    house.do(unit)
 
 
 @given(
     st.lists(st.lists(st.sampled_from(NAMES), min_size=1, max_size=9), max_size=14),
-    st.sets(st.sampled_from(NAMES)),
+    st.sets(st.sampled_from(LEVELS)),
+    st.sets(st.sampled_from(SOURCES)),
     st.integers(0, 60),
     st.integers(1, 12),
+    st.booleans(),
 )
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_lines_of_some_levels_are_found_by_their_index(
-    house: House, levels: list[list[str]], wanted: set[str], index: int, limit: int
+def test_lines_of_some_kinds_are_found_by_their_index(
+    house: House, kinds: list[list[str]], levels: set[str], sources: set[str], index: int, limit: int, old: bool
 ) -> None:
-    run_id, stored, names = scattered(house, levels)
-    of_levels = [n for n, name in enumerate(names, 1) if not wanted or name in wanted]
+    run_id, stored, names = scattered(house, kinds)
+    if old:
+        as_of_old(house)
+    wanted = Kinds(frozenset(levels), frozenset(sources))
+    found_in = [name.split("/") for name in names]
+    of_kinds = [
+        n
+        for n, (level, source) in enumerate(found_in, 1)
+        if (not levels or level in levels) and (not sources or source in sources)
+    ]
 
     def read(**asked: object) -> Counted:
         return house.database.read_now(
-            lambda c: read_counted(c, run_id, loader(stored), limit=limit, levels=frozenset(wanted), **asked)  # type: ignore[arg-type]
+            lambda c: read_counted(c, run_id, loader(stored), limit=limit, kinds=wanted, **asked)  # type: ignore[arg-type]
         )
 
     found = read(skip=index)
-    assert [line.n for line in found.page.lines] == of_levels[index : index + limit]
-    assert found.matching == len(of_levels)
+    assert [line.n for line in found.page.lines] == of_kinds[index : index + limit]
+    assert found.matching == len(of_kinds)
     if found.page.lines:
         assert found.index == index
     newest = read(newest=True)
-    assert [line.n for line in newest.page.lines] == of_levels[-limit:]
-    assert not of_levels or newest.index == max(len(of_levels) - limit, 0)
+    assert [line.n for line in newest.page.lines] == of_kinds[-limit:]
+    assert not of_kinds or newest.index == max(len(of_kinds) - limit, 0)
     later = read(after=index)
-    assert later.index == sum(n <= index for n in of_levels)
+    assert later.index == sum(n <= index for n in of_kinds)
 
 
 @pytest.mark.parametrize("fine", [0, 10_000], ids=["by chunk", "by line"])
 def test_parts_hold_every_line_once(house: House, monkeypatch: pytest.MonkeyPatch, fine: int) -> None:
     monkeypatch.setattr(log_levels, "FINE", fine)
-    run_id, stored, names = scattered(house, [["info"] * 5 + ["error"] * (i % 3) for i in range(14)])
+    run_id, stored, names = scattered(house, [["info/status"] * 5 + ["error/print"] * (i % 3) for i in range(14)])
     for most in (1, 3, 10, 500):
         parts = house.database.read_now(lambda c, most=most: list_parts(c, run_id, loader(stored), most))  # type: ignore[misc]
         assert len(parts) <= most or fine == 0
@@ -73,16 +102,17 @@ def test_parts_hold_every_line_once(house: House, monkeypatch: pytest.MonkeyPatc
         for part in parts:
             assert part.first_line == at
             inside = names[at - 1 : at - 1 + part.lines]
-            assert part.levels == {name: inside.count(name) for name in set(inside)}
+            assert part.counts == {name: inside.count(name) for name in set(inside)}
+            assert sum(by_source(part.counts).values()) == len(inside)
             at += part.lines
         assert at == len(names) + 1
 
 
 def test_a_search_out_of_time_goes_on_where_it_ended(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id, stored, names = scattered(house, [["info", "error"] * 3] * 14)
+    run_id, stored, names = scattered(house, [["info/status", "error/status"] * 3] * 14)
     whole = house.database.read_now(lambda c: search_log(c, run_id, loader(stored), Query("error"), FOREVER))
     assert whole.complete
-    assert whole.total == names.count("error")
+    assert whole.total == names.count("error/status")
     ticks = iter(range(1000))
     monkeypatch.setattr(time, "monotonic", lambda: next(ticks))
     total, parts = 0, 0
@@ -101,8 +131,8 @@ def test_a_search_out_of_time_goes_on_where_it_ended(house: House, monkeypatch: 
 
 
 def test_a_search_looks_back_from_a_line(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    run_id, stored, names = scattered(house, [["info", "error"] * 3] * 14)
-    errors = [n for n, name in enumerate(names, 1) if name == "error"]
+    run_id, stored, names = scattered(house, [["info/status", "error/status"] * 3] * 14)
+    errors = [n for n, name in enumerate(names, 1) if name == "error/status"]
 
     def back(before: int) -> log_search.Earlier:
         return house.database.read_now(

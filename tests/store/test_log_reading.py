@@ -14,6 +14,7 @@ from goliat_monitoring.store.engine import make_engine, sqlite_url
 from goliat_monitoring.store.log import append, chunk, seal, window
 from goliat_monitoring.store.log.fold import Fold, Record, Repeat
 from goliat_monitoring.store.log.held import body_of
+from goliat_monitoring.store.log.kinds import Kinds
 from goliat_monitoring.store.migrate import migrate
 from goliat_monitoring.store.moment import Moment
 from goliat_monitoring.store.read.logs import LogLine, LogPage, numbered_lines, read_log
@@ -107,7 +108,7 @@ def test_any_history_reads_like_a_list(house: House, actions: list[tuple], windo
         for after, before, limit, newest, levels in windows:
             page = read(
                 house, run_id, stored,
-                after=after, before=before, limit=limit, newest=newest, levels=frozenset(levels),
+                after=after, before=before, limit=limit, newest=newest, kinds=Kinds(frozenset(levels)),
             )  # fmt: skip
             within = [
                 line for line in expected
@@ -227,7 +228,7 @@ def test_waiting_lines_come_last_and_count(house: House) -> None:
     assert (page.total, page.numbered, page.more) == (5, 3, False)
     assert [line.text for line in read(house, run_id, {}, newest=True, limit=3).lines] == ["xxx", "w1", "w2"]
     assert [line.text for line in read(house, run_id, {}, newest=True, limit=1).lines] == ["w2"]
-    assert [line.text for line in read(house, run_id, {}, levels=frozenset({"error"})).lines] == ["w2"]
+    assert [line.text for line in read(house, run_id, {}, kinds=Kinds(frozenset({"error"}))).lines] == ["w2"]
     assert read(house, run_id, {}, limit=4).more
     assert [line.text for line in read(house, run_id, {}, before=3).lines] == ["x", "xx"]
 
@@ -245,7 +246,7 @@ def test_a_rare_level_is_found_without_opening_other_chunks(house: House, monkey
         asked.append((start, size))
         return stored[key][start : start + size]
 
-    page = house.database.read_now(lambda c: read_log(c, run_id, load, levels=frozenset({"error"})))
+    page = house.database.read_now(lambda c: read_log(c, run_id, load, kinds=Kinds(frozenset({"error"}))))
     assert [line.n for line in page.lines] == [51]
     assert len(asked) == 1
 

@@ -17,6 +17,8 @@ from goliat_monitoring.wire.client import Level, LogBatch
 from goliat_monitoring.wire.clock import SECOND, sender_micros
 
 LEVELS = frozenset(get_args(Level))
+# What a line came with: the kind of GOLIAT's message, or the server itself.
+SOURCES = frozenset({"status", "terminal_only", "print", "server"})
 # Messages that hold log lines.
 LOGGED = frozenset({"log_batch", "status", "terminal_only", "print"})
 # ECMA-48 control sequences, OSC strings and lone two-byte escapes.

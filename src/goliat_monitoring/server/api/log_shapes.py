@@ -1,10 +1,12 @@
 """JSON of logs: lines, stretches of lines, where the levels lie, what a search found, problems."""
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
 
+from goliat_monitoring.store.log.kinds import by_level, by_source
 from goliat_monitoring.store.log.search import Query
 from goliat_monitoring.store.read.log_levels import Counted, Part
 from goliat_monitoring.store.read.log_search import Earlier, Found, FoundInStudy
@@ -47,7 +49,7 @@ class LineJson(msgspec.Struct, rename="camel", kw_only=True, omit_defaults=True)
 class LogAnswer(msgspec.Struct, rename="camel", kw_only=True):
     """`total`: all lines of the log. `more`: the answer ended early; ask on from its last line, or before its first.
 
-    With `count`: `matching`, how many numbered lines of the asked levels there are, and `index`, how many of them come
+    With `count`: `matching`, how many numbered lines of the asked kinds there are, and `index`, how many of them come
     before the first of `lines`.
     """
 
@@ -67,12 +69,13 @@ class PartJson(msgspec.Struct, rename="camel", kw_only=True):
 
 
 class LevelsAnswer(msgspec.Struct, rename="camel", kw_only=True):
-    """All numbered lines, in order, in parts. `levels`: how many there are of each level in all.
+    """All numbered lines, in order, in parts. `levels`, `sources`: how many there are of each level, of each source.
 
     `warnings`, `errors`: of what was said, repeats included; what the server itself noted is not among them.
     """
 
     levels: dict[str, int]
+    sources: dict[str, int]
     warnings: int
     errors: int
     parts: list[PartJson]
@@ -109,10 +112,12 @@ def counted_answer(found: Counted, wish: Wish) -> LogAnswer:
 
 def levels_answer(parts: Iterable[Part], said: Said) -> LevelsAnswer:
     """Where the levels lie, and how much trouble was said."""
-    found = [PartJson(first_line=it.first_line, lines=it.lines, levels=it.levels) for it in parts]
-    names = sorted({name for it in found for name in it.levels})
-    levels = {name: sum(it.levels.get(name, 0) for it in found) for name in names}
-    return LevelsAnswer(levels=levels, warnings=said.warnings, errors=said.errors, parts=found)
+    found, counts = list[PartJson](), Counter[str]()
+    for it in parts:
+        found.append(PartJson(first_line=it.first_line, lines=it.lines, levels=by_level(it.counts)))
+        counts.update(it.counts)
+    levels, sources = (dict(sorted(of_kind.items())) for of_kind in (by_level(counts), by_source(counts)))
+    return LevelsAnswer(levels=levels, sources=sources, warnings=said.warnings, errors=said.errors, parts=found)
 
 
 def _clipped(line: LogLine, most: int | None) -> LogLine:

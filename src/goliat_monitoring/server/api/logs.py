@@ -31,13 +31,14 @@ from goliat_monitoring.server.files import disposition, opened
 from goliat_monitoring.server.log_text import following, log_text, zipped
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.database import Unit
+from goliat_monitoring.store.log.kinds import Kinds
 from goliat_monitoring.store.log.search import Query
 from goliat_monitoring.store.read.log_levels import list_parts, read_counted
 from goliat_monitoring.store.read.log_search import search_back, search_log, search_study
-from goliat_monitoring.store.read.logs import NEWEST, NO_LEVELS, read_log
+from goliat_monitoring.store.read.logs import NEWEST, read_log
 from goliat_monitoring.store.read.problems import first_error, list_problems, said
 from goliat_monitoring.wire.errors import Refused
-from goliat_monitoring.wire.lines import LEVELS
+from goliat_monitoring.wire.lines import LEVELS, SOURCES
 
 MOST_LINES = 10_000
 # A search says what it has after so long, and waits at most so long for its turn, seconds.
@@ -66,12 +67,12 @@ async def run_log(
 ) -> LogAnswer:
     """Lines after number `after`, in order. The newest ones of a bare client wait some seconds for their number: `n`
     is null. With `before` the last ones before that number, with `tail` the last of all. `level`: only lines of these
-    levels, separated by commas. `raw` keeps terminal escapes.
+    levels, separated by commas; sources among them leave only lines of these sources. `raw` keeps terminal escapes.
 
-    `skip` passes over so many lines of these levels, in place of `after`. `count`: say how many there are, and how many
+    `skip` passes over so many of these lines, in place of `after`. `count`: say how many there are, and how many
     come before. `clip`: at most so many characters of each text. `q`, as in a search: say where the lines match.
     """
-    levels, load = levels_of(level), services.storage.read_part
+    kinds, load = kinds_of(level), services.storage.read_part
     wish = Wish(clip, Query(q, regex=regex, ignore_case=not case) if q else None)
     if skip is not None and (after or before is not None or tail):
         raise Refused(400, "where to begin is told twice", "use `skip` without `after`, `before` and `tail`")
@@ -80,12 +81,12 @@ async def run_log(
         if skip is None and not count:
             page = read_log(
                 connection, run_id, load,
-                after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw,
+                after=after, before=before, limit=limit, newest=tail, kinds=kinds, raw=raw,
             )  # fmt: skip
             return log_answer(page, wish)
         counted = read_counted(
             connection, run_id, load,
-            skip=skip, after=after, before=before, limit=limit, newest=tail, levels=levels, raw=raw,
+            skip=skip, after=after, before=before, limit=limit, newest=tail, kinds=kinds, raw=raw,
         )  # fmt: skip
         return counted_answer(counted, wish)
 
@@ -210,12 +211,13 @@ async def run_log_gz(
     return await _file(pieces, f"run-{run_id}.log.gz", "application/gzip")
 
 
-def levels_of(text: str) -> frozenset[str]:
-    """The levels named in a query. Raises `Refused` 400 for one that does not exist: it would find nothing."""
-    levels = frozenset(part.strip() for part in text.split(",") if part.strip()) or NO_LEVELS
-    if unknown := sorted(levels - LEVELS):
-        raise Refused(400, "no such level", f"{', '.join(unknown)}: use one or more of {', '.join(sorted(LEVELS))}")
-    return levels
+def kinds_of(text: str) -> Kinds:
+    """The levels and sources named in a query. Raises `Refused` 400 for a name that is neither."""
+    names = frozenset(part.strip() for part in text.split(",") if part.strip())
+    if unknown := sorted(names - LEVELS - SOURCES):
+        known = f"{', '.join(sorted(LEVELS))}, or the sources {', '.join(sorted(SOURCES))}"
+        raise Refused(400, "no such level", f"{', '.join(unknown)}: use one or more of {known}")
+    return Kinds(names & LEVELS, names & SOURCES)
 
 
 async def _file(pieces: AsyncIterator[bytes], name: str, media_type: str) -> Stream:

@@ -34,6 +34,13 @@ LEVELS = (
     "verbose",
     "caller",
 )
+# How a line came, and what that means.
+SOURCES = {
+    "status": "what GOLIAT's window shows",
+    "terminal_only": "what GOLIAT shows in its terminal alone",
+    "print": "what GOLIAT or a library printed",
+    "server": "what the server noted",
+}
 # What a page with a log needs beside its own scripts and styles.
 # All of the viewer's modules, or each would be fetched after the one that imports it.
 SCRIPTS = ("log.js", *sorted(f"log/{path.name}" for path in (STATIC / "log").glob("*.js")))
@@ -52,7 +59,7 @@ async def log_section(services: Services, run_id: str, before: int | None = None
     Raises `Refused` 404.
     """
     found = await services.db.read(partial(lines_shown, run_id, services.storage.read_part, before))
-    return render("log.html", run_id=run_id, levels=LEVELS, **found)
+    return render("log.html", run_id=run_id, levels=LEVELS, sources=SOURCES, **found)
 
 
 def lines_shown(run_id: str, load: Load, before: int | None, connection: Connection) -> Mapping[str, Any]:

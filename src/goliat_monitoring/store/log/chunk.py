@@ -6,7 +6,6 @@ back exactly. A chunk is never changed.
 """
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -14,6 +13,7 @@ import msgspec
 import zstandard
 
 from goliat_monitoring.store.log.columns import Column, pack, pack_steps, unpack, unpack_steps
+from goliat_monitoring.store.log.kinds import counted
 from goliat_monitoring.wire.lines import ANSI
 
 # Bytes of plain text at which a chunk is full, and how hard it is squeezed: docs/decisions/0006-log-chunks.md.
@@ -39,15 +39,15 @@ class StoredLine(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """A chunk. `levels`: how many lines of each level; `first_time`, `last_time`: earliest and latest by the sender's
-    clock; `raw_size`: bytes of the plain text.
+    """A chunk. `counts`: how many lines of each kind, see `kinds`; `first_time`, `last_time`: earliest and latest by
+    the sender's clock; `raw_size`: bytes of the plain text.
     """
 
     first_line: int
     count: int
     text: bytes
     meta: bytes
-    levels: dict[str, int]
+    counts: dict[str, int]
     first_time: int
     last_time: int
     raw_size: int
@@ -115,7 +115,7 @@ def seal(lines: Sequence[StoredLine], first_line: int) -> Sealed:
         count=len(lines),
         text=squeeze(plain),
         meta=squeeze(msgspec.msgpack.encode(meta)),
-        levels=dict(Counter(line.level for line in lines)),
+        counts=counted(lines),
         first_time=min(times),
         last_time=max(times),
         raw_size=len(plain),

@@ -123,7 +123,7 @@ def put(connection: Connection, parcel: Parcel) -> None:
             "first_sender_at": chunk.first_time,
             "last_sender_at": chunk.last_time,
             "last_received_at": received_at,
-            "levels": msgspec.json.encode(chunk.levels).decode(),
+            "levels": msgspec.json.encode(chunk.counts).decode(),
             "raw_size": chunk.raw_size,
             "text_size": len(chunk.text),
             "meta_size": len(chunk.meta),

@@ -4,7 +4,6 @@ Pieces are found by their first line through the primary keys, so a log's length
 fetched and unpacked only when it is asked for.
 """
 
-from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from goliat_monitoring.store import driver
 from goliat_monitoring.store.bulk import marked
 from goliat_monitoring.store.log.chunk import StoredLine, open_lines, plain_blob, plain_line
 from goliat_monitoring.store.log.fold import Record
+from goliat_monitoring.store.log.kinds import Kinds, counted
 
 # Reads bytes of a stored file: its key, the first byte, how many. Called in the thread that reads the log.
 Load = Callable[[str, int, int], bytes]
@@ -24,7 +24,7 @@ Numbered = tuple[int, StoredLine]
 PIECE_BYTES = 64 * 1024
 
 _decode = msgspec.json.Decoder(list[Record]).decode
-_decode_levels = msgspec.json.Decoder(dict[str, int]).decode
+_decode_counts = msgspec.json.Decoder(dict[str, int]).decode
 
 # Rows of one table that hold lines from one number to another. Numbers have no gap, so a row ends where one begins.
 _BETWEEN = """
@@ -67,17 +67,27 @@ class Chunk:
     def __init__(self, connection: Connection, run_id: str, load: Load, head: tuple[int, int, str]) -> None:
         self._connection = connection
         self._load = load
-        self.first_line, count, self._levels = head
+        self.first_line, count, self._counts = head
         self.last_line = self.first_line + count - 1
         self._key = run_id, self.first_line
 
-    def may_hold(self, levels: frozenset[str]) -> bool:
-        """Whether one of its lines is of one of `levels`. No level is any."""
-        return not levels or not levels.isdisjoint(self.levels())
+    def may_hold(self, kinds: Kinds) -> bool:
+        """Whether one of its lines may be of `kinds`."""
+        if not kinds:
+            return True
+        counts = self.counts()
+        return not kinds.can_tell(counts) or kinds.count(counts) > 0
 
-    def levels(self) -> dict[str, int]:
-        """How many of its lines are of each level: counted when they were sealed."""
-        return _decode_levels(self._levels)
+    def count(self, kinds: Kinds) -> int:
+        """How many of its lines are of `kinds`. Only old chunks are opened for that."""
+        counts = self.counts()
+        if not kinds.can_tell(counts):
+            counts = counted(line for _, line in self.lines(self.first_line, self.last_line))
+        return kinds.count(counts)
+
+    def counts(self) -> dict[str, int]:
+        """How many of its lines are of each kind: counted when they were sealed."""
+        return _decode_counts(self._counts)
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""
@@ -110,13 +120,17 @@ class Rows:
         self.first_line: int = rows[0][0]
         self.last_line: int = rows[-1][0] + rows[-1][1] - 1
 
-    def may_hold(self, _levels: frozenset[str]) -> bool:
-        """Nobody counted the levels of lines that are not sealed."""
+    def may_hold(self, _kinds: Kinds) -> bool:
+        """Nobody counted the lines that are not sealed."""
         return True
 
-    def levels(self) -> dict[str, int]:
-        """How many of its lines are of each level. They are few, as they were not sealed yet."""
-        return dict(Counter(record.level for *_, body in self._rows for record in _decode(body)))
+    def count(self, kinds: Kinds) -> int:
+        """How many of its lines are of `kinds`."""
+        return kinds.count(self.counts())
+
+    def counts(self) -> dict[str, int]:
+        """How many of its lines are of each kind. They are few, as they were not sealed yet."""
+        return counted(record for *_, body in self._rows for record in _decode(body))
 
     def plain(self) -> bytes:
         """The plain lines in UTF-8, joined by line breaks."""
@@ -163,8 +177,8 @@ def plain_text(texts: Iterable[str]) -> bytes:
 def _chunk_pieces(
     connection: Connection, run_id: str, load: Load, first: int, last: int, *, backward: bool
 ) -> Iterator[Chunk]:
-    for first_line, count, levels in _between(connection, _CHUNKS, run_id, first, last, backward=backward):
-        yield Chunk(connection, run_id, load, (first_line, count, levels))
+    for first_line, count, counts in _between(connection, _CHUNKS, run_id, first, last, backward=backward):
+        yield Chunk(connection, run_id, load, (first_line, count, counts))
 
 
 def _tail_pieces(connection: Connection, run_id: str, first: int, last: int, *, backward: bool) -> Iterator[Rows]:

@@ -10,6 +10,7 @@ from goliat_monitoring.store.bulk import fetch, marked, rows_of
 from goliat_monitoring.store.log.chunk import StoredLine
 from goliat_monitoring.store.log.fold import Repeat
 from goliat_monitoring.store.log.held import lines_of
+from goliat_monitoring.store.log.kinds import ALL, Kinds
 from goliat_monitoring.store.read.log_pieces import Load, Numbered, pieces
 from goliat_monitoring.wire.errors import Refused
 from goliat_monitoring.wire.lines import plain
@@ -17,7 +18,6 @@ from goliat_monitoring.wire.lines import plain
 NEWEST = 1_000
 # Bytes of text in one answer at which it ends early; a single line may be longer.
 ENOUGH = 8 * 2**20
-NO_LEVELS: frozenset[str] = frozenset()
 
 # Which rows wait is answered by the index alone.
 _COUNTS = """
@@ -76,30 +76,30 @@ def read_log(
     before: int | None = None,
     limit: int = NEWEST,
     newest: bool = False,
-    levels: frozenset[str] = NO_LEVELS,
+    kinds: Kinds = ALL,
     raw: bool = False,
 ) -> LogPage:
     """At most `limit` lines after number `after`, in order. Waiting lines follow once all numbered ones are in.
 
     With `before` only lines before that number: the last of them, unless `after` is given too. With `newest` the last
-    lines of all. `levels`: only lines of these. `raw` keeps terminal escapes. Raises `Refused` 404.
+    lines of all. `kinds`: only lines of these. `raw` keeps terminal escapes. Raises `Refused` 404.
     """
     numbered, waiting_count = line_counts(connection, run_id)
     top = numbered if before is None else min(numbered, before - 1)
     backward = newest or (before is not None and after == 0)
     # What waits comes after all numbers.
     waiting = waiting_lines(connection, run_id, raw=raw) if waiting_count and before is None else []
-    waiting = [line for line in waiting if not levels or line.level in levels]
+    waiting = [line for line in waiting if kinds.holds(line)]
     if backward:
         last_ones = waiting[max(len(waiting) - limit, 0) :]
         room = limit - len(last_ones)
-        first = after + 1 if levels else max(after + 1, top - room + 1)
-        found, whole = _walk(connection, run_id, load, first, top, room, levels, backward=True)
+        first = after + 1 if kinds else max(after + 1, top - room + 1)
+        found, whole = _walk(connection, run_id, load, first, top, room, kinds, backward=True)
         lines = _shown(connection, run_id, found[::-1], raw=raw) + last_ones
         more = len(last_ones) < len(waiting) or not whole or first > after + 1
     else:
-        last = top if levels else min(top, after + limit)
-        found, whole = _walk(connection, run_id, load, after + 1, last, limit, levels, backward=False)
+        last = top if kinds else min(top, after + limit)
+        found, whole = _walk(connection, run_id, load, after + 1, last, limit, kinds, backward=False)
         lines = _shown(connection, run_id, found, raw=raw)
         more = not whole or last < top
         if not more:
@@ -196,7 +196,7 @@ def _walk(
     first: int,
     last: int,
     limit: int,
-    levels: frozenset[str],
+    kinds: Kinds,
     *,
     backward: bool,
 ) -> tuple[list[Numbered], bool]:
@@ -208,11 +208,11 @@ def _walk(
     walk = pieces(connection, run_id, load, first, last, backward=backward)
     try:
         for piece in walk:
-            if not piece.may_hold(levels):
+            if not piece.may_hold(kinds):
                 continue
             lines = piece.lines(first, last)
             for it in reversed(lines) if backward else lines:
-                if levels and it[1].level not in levels:
+                if kinds and not kinds.holds(it[1]):
                     continue
                 if len(found) >= limit or size > ENOUGH:
                     return found, False

@@ -42,7 +42,8 @@ def test_every_line_comes_back(lines: list[StoredLine], first_line: int) -> None
     ]
     assert sealed.raw_size == len(blob)
     assert (sealed.first_line, sealed.count) == (first_line, len(lines))
-    assert sealed.levels == {level: [x.level for x in lines].count(level) for level in {x.level for x in lines}}
+    kinds = [f"{line.level}/{line.source}" for line in lines]
+    assert sealed.counts == {kind: kinds.count(kind) for kind in kinds}
     assert sealed.first_time == min(line.time for line in lines)
     assert sealed.last_time == max(line.time for line in lines)
 

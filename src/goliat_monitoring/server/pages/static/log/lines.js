@@ -8,7 +8,7 @@ const LONG = 2000;
 const NEWEST = 1000;
 // More than any window shows; what lies above is fetched there.
 const NEWS = 64;
-// Of the last lines so many may come again.
+// They may come again.
 const FOLDING = 8;
 const AGAIN = 2000;
 

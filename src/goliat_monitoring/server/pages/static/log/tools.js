@@ -33,7 +33,7 @@ export function tools(viewer) {
   menu.addEventListener("change", () => types(chosen()));
   section.addEventListener("levels", ({ detail }) => {
     for (const one of boxes) {
-      const many = detail.levels[one.value] ?? 0;
+      const many = { ...detail.sources, ...detail.levels }[one.value] ?? 0;
       one.closest("label").querySelector("output").textContent = count(many);
       one.closest("label").hidden = !many && !one.checked;
     }
