@@ -57,7 +57,7 @@ def log(
     after: Annotated[int, typer.Option(min=0, help="Only lines after this number.")] = 0,
     search: Annotated[str | None, typer.Option(help="Only lines that hold this text, whatever its case.")] = None,
     regex: Annotated[bool, typer.Option("--regex", help="The text to search is a regular expression (RE2).")] = False,
-    level: Annotated[str | None, typer.Option(help="Only lines of these levels, as warning,error.")] = None,
+    level: Annotated[str | None, typer.Option(help="Only lines of these levels or sources: warning,error.")] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Texts alone, with the terminal escapes they came with.")] = False,
     problems: Annotated[bool, typer.Option("--problems", help="Warnings and errors grouped by text.")] = False,
     server: ServerOption = DEFAULT_SERVER,
