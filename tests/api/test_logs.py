@@ -63,6 +63,19 @@ def test_stretches_of_a_log(with_app: WithApp) -> None:
     with_app(test)
 
 
+@pytest.mark.parametrize("odd", ["\u202e", "<", "&", "\u6f22", "x"], ids=ascii)
+def test_a_page_stays_small_whatever_its_lines_are_made_of(with_app: WithApp, odd: str) -> None:
+    async def test(app: App) -> None:
+        agent, run_id = await start(app)
+        await say(agent, 0, *(f"{n} {odd * 3000}" for n in range(250)))
+        page = await app.http.get(f"/runs/{run_id}")
+        assert page.status_code == 200
+        assert 100_000 < len(page.content) < 300_000
+        assert "249 " in page.text, "the newest lines"
+
+    with_app(test)
+
+
 def test_a_viewer_asks_by_index_and_gets_long_lines_clipped(with_app: WithApp) -> None:
     async def test(app: App) -> None:
         agent, run_id = await start(app)

@@ -85,3 +85,20 @@ def test_a_long_history_keeps_its_first_and_its_newest_picture(with_app: WithApp
         assert await app.services.db.read(ids(3)) == [everything[0], everything[4], everything[8]]
 
     with_app(test)
+
+
+def test_of_past_runs_only_those_are_red_that_nobody_tries_again(with_app: WithApp) -> None:
+    async def test(app: App) -> None:
+        await app.study(parts=1)
+        agent = await app.agent()
+        await agent.claim()
+        assert agent.job is not None
+        given_up = await app.http.post(f"/api/runs/{agent.job.run_id}/give-up", json={"reason": "it burnt down"})
+        assert given_up.status_code == 200, given_up.text
+        (worker,) = await app.get("/api/workers")
+        shown = (await app.http.get(f"/fragments/workers/{worker['id']}/runs")).text
+        assert "try 2 is due" in shown
+        assert 'class="state warn"' in shown
+        assert 'class="state bad"' not in shown
+
+    with_app(test)

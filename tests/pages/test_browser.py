@@ -357,6 +357,7 @@ def test_14_a_lost_connection_is_seen_and_found_again(screen: Screen, server: Se
     # What can be done stays under the thumb.
     run.set_viewport_size({"width": 360, "height": 740})
     expect(run.locator("body")).to_have_class("stale")
+    expect(run.locator("#log")).to_have_css("filter", "grayscale(1)")
     assert run.evaluate("document.documentElement.scrollWidth") <= 360
     actions = place(run.locator(".head .actions"))
     assert actions["y"] + actions["height"] == 740

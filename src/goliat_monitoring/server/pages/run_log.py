@@ -5,10 +5,11 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from markupsafe import escape
 from sqlalchemy import Connection
 
 from goliat_monitoring.server.pages.assets import STATIC
-from goliat_monitoring.server.pages.numbers import plural
+from goliat_monitoring.server.pages.numbers import plural, shown
 from goliat_monitoring.server.pages.render import render
 from goliat_monitoring.server.services import Services
 from goliat_monitoring.store.read.log_pieces import Load
@@ -17,8 +18,10 @@ from goliat_monitoring.store.read.logs import LogLine, read_log
 LINES_SHOWN = 200
 # More than any window shows of the list.
 SCREEN = 48
-# Characters of log text in the page itself; what is cut off or left out is a click away.
-LOG_BUDGET = 120_000
+# Bytes of lines as HTML, which stand in the page at most twice; what is cut off or left out is a click away.
+LOG_BUDGET = 100_000
+# Of a line's HTML beside its text.
+AROUND_TEXT = 130
 LONGEST_LINE = 2000
 # As GOLIAT names them, in the order in which they are offered.
 LEVELS = (
@@ -71,7 +74,7 @@ def lines_shown(run_id: str, load: Load, before: int | None, connection: Connect
         text = line.text
         if len(text) > LONGEST_LINE:
             text = f"{text[:LONGEST_LINE]} … {plural(len(text) - LONGEST_LINE, 'more character')}"
-        budget -= len(text) + 60
+        budget -= len(escape(shown(text)).encode()) + AROUND_TEXT
         if budget < 0 and kept:
             break
         kept.append(msgspec.structs.replace(line, text=text))

@@ -20,7 +20,7 @@ from goliat_monitoring.server.pages.runs import CHART_STYLES
 from goliat_monitoring.server.pages.show import Page, fragment, section, whole
 from goliat_monitoring.server.pages.words import Sign, run_sign
 from goliat_monitoring.server.pages.workers import shown
-from goliat_monitoring.store.read.overview import assignment_state
+from goliat_monitoring.store.read.overview import assignment_state, assignment_states
 from goliat_monitoring.store.read.runs import list_runs
 from goliat_monitoring.store.read.sessions import list_sessions
 from goliat_monitoring.store.read.workers import WorkerView, get_worker
@@ -63,7 +63,10 @@ def load_sessions(worker_id: str, connection: Connection, now: int) -> Mapping[s
 def load_runs(worker_id: str, connection: Connection, now: int) -> Mapping[str, Any]:
     """What it ran, newest first. Raises `Refused` 404."""
     view = get_worker(connection, now, worker_id)
-    return {"title": "", "runs": list_runs(connection, worker_id=view.id, limit=RUNS_SHOWN), "most": RUNS_SHOWN}
+    found = list_runs(connection, worker_id=view.id, limit=RUNS_SHOWN)
+    states = assignment_states(connection, {run.assignment_id for run in found if run.assignment_id is not None})
+    signs = [run_sign(run.state, states.get(run.assignment_id or ""), run.attempt) for run in found]
+    return {"title": "", "runs": list(zip(found, signs, strict=True)), "most": RUNS_SHOWN}
 
 
 def gauges(vitals: Mapping[str, float]) -> list[tuple[str, int | None, str]]:

@@ -1,5 +1,7 @@
 """Counts and worst cases for the overview and a study's page. The cost does not grow with logs or past runs."""
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import Connection, TextClause, func, select, text
 
@@ -170,6 +172,12 @@ def was_replaced(connection: Connection, assignment_id: str | None) -> bool:
     """Whether others ask for what this assignment lacks."""
     query = select(assignments.c.replaced_at).where(assignments.c.id == assignment_id)
     return connection.execute(query).scalar() is not None
+
+
+def assignment_states(connection: Connection, assignment_ids: Collection[str]) -> dict[str, str]:
+    """The stored states of these assignments, by id."""
+    found = select(assignments.c.id, assignments.c.state).where(assignments.c.id.in_(assignment_ids))
+    return {row.id: row.state for row in connection.execute(found)}
 
 
 def assignment_state(connection: Connection, assignment_id: str | None) -> str | None:
