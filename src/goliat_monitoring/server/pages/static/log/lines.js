@@ -6,7 +6,7 @@ const MOST_PAGES = 50;
 const AT_ONCE = 2;
 const LONG = 2000;
 const NEWEST = 1000;
-// More than any window shows; what lies above is fetched there.
+// More than any window shows.
 const NEWS = 64;
 // They may come again.
 const FOLDING = 8;
