@@ -80,9 +80,11 @@ def _measure(options: Options, kind: str, url: str, raw: Raw, *, folder: Path, *
             loads = list[Load]()
             for claimers in (CLAIMERS, WORKERS):
                 _end_all(url)
+                agents = idle_agents(url, A_ROUND)
                 usage = usage_of(server)
-                loads.append(_closed(server.port, folder, idle_agents(url, A_ROUND), claimers, seconds, taken))
-                cores.append(usage.cores())
+                loads.append(_closed(server.port, folder, agents, claimers, seconds, taken))
+                if claimers == CLAIMERS:
+                    cores.append(usage.cores())
             rates.append(loads[0].rate)
             p99s.append(loads[1].p99 / 1000)
             both = f"bare writes {whole(raws[-1])}/s, claims {whole(rates[-1])}/s"

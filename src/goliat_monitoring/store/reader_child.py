@@ -24,10 +24,6 @@ def main() -> None:
     unit = source.read()
     began = time.thread_time()
     engine = make_engine(hello.url, read_only=True)
-    if engine.dialect.name == "postgresql":
-        # What it sees of each table is a moment apart. One long transaction would keep PostgreSQL from clearing away
-        # what changes meanwhile, and each claim would pass over all of that.
-        engine = engine.execution_options(isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         seen = unit(connection)
     engine.dispose()

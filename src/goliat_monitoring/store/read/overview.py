@@ -184,4 +184,4 @@ def assignment_state(connection: Connection, assignment_id: str | None) -> str |
     """The stored state of an assignment; None for a run that has none."""
     if assignment_id is None:
         return None
-    return connection.execute(select(assignments.c.state).where(assignments.c.id == assignment_id)).scalar_one_or_none()
+    return assignment_states(connection, [assignment_id]).get(assignment_id)
